@@ -1,0 +1,1 @@
+"""handloom weaves camera views into metric 3D hands and bodies."""
