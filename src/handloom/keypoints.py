@@ -59,10 +59,10 @@ class Keypoints2D:
         """
         points = np.asarray(xy, dtype=np.float64)
         _require(points.shape[-2:] == (len(skeleton), 2), f"xy must end in ({len(skeleton)}, 2)", points)
-        seen = np.isfinite(points).all(axis=-1)
-        weights = seen.astype(np.float64) if confidence is None else np.asarray(confidence, dtype=np.float64)
+        seen = np.asarray(np.isfinite(points).all(axis=-1))
+        weights = np.asarray(seen if confidence is None else confidence, dtype=np.float64)
         _require(weights.shape == points.shape[:-1], f"confidence must be {points.shape[:-1]}", weights)
-        weights = np.where(seen, weights, 0.0)
+        weights = np.asarray(np.where(seen, weights, 0.0))
         _require(bool(((weights >= 0) & (weights <= 1)).all()), "confidence must lie in [0, 1]", weights)
         return cls(skeleton, np.where(seen[..., None], points, np.nan), weights)
 
