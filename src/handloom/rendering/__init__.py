@@ -1,0 +1,3 @@
+"""Headless pictures of meshes: a z-buffer rasteriser, skin-like shading, backgrounds."""
+
+from __future__ import annotations
