@@ -1,0 +1,207 @@
+"""Procedural skin: a texture baked from the hand's own anatomy.
+
+Every texel knows its place on the flat template; colour follows from there: paler palm, redder finger tips and
+knuckles, creases at the joints and across the palm, nails, mottling, and the cloth of a sleeve.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from handloom.hand import HAND_TREE, HandModel
+from handloom.rendering.noise import wave_noise
+from handloom.rendering.rasteriser import rasterise
+from handloom.rendering.renderer import vertex_normals
+from handloom.skeleton import FINGERS
+
+Array = NDArray[np.float64]
+Texture = NDArray[np.float32]
+
+SIZE = 512
+
+
+@dataclass(frozen=True)
+class Complexion:
+    """Linear colours (r, g, b) of a person's hand.
+
+    Attributes:
+        back: of the back of the hand.
+        palm: of the palm.
+        blush: multiplies the skin over knuckles and finger tips.
+        nail: of the nails.
+        sleeve: of the cloth at the wrist.
+    """
+
+    back: tuple[float, float, float] = (0.53, 0.31, 0.21)
+    palm: tuple[float, float, float] = (0.66, 0.39, 0.30)
+    blush: tuple[float, float, float] = (1.04, 0.78, 0.74)
+    nail: tuple[float, float, float] = (0.74, 0.47, 0.41)
+    sleeve: tuple[float, float, float] = (0.05, 0.07, 0.13)
+
+
+COMPLEXIONS = (
+    Complexion(),
+    Complexion(back=(0.62, 0.40, 0.30), palm=(0.72, 0.46, 0.37), sleeve=(0.30, 0.30, 0.31)),
+    Complexion(back=(0.36, 0.19, 0.115), palm=(0.55, 0.32, 0.23), nail=(0.60, 0.36, 0.29), sleeve=(0.11, 0.03, 0.03)),
+    Complexion(back=(0.20, 0.10, 0.06), palm=(0.43, 0.25, 0.18), nail=(0.48, 0.28, 0.22), sleeve=(0.28, 0.25, 0.18)),
+)
+"""From medium to light to dark skin, each with a sleeve."""
+
+_PALM_LINES = (
+    # Heart, head and life line, as shares of (palm half-width, wrist to middle knuckle).
+    ((-1.05, 0.72), (-0.5, 0.74), (0.0, 0.80), (0.45, 0.93), (0.62, 1.03)),
+    ((0.98, 0.76), (0.5, 0.68), (0.0, 0.58), (-0.55, 0.47)),
+    ((0.98, 0.74), (0.55, 0.62), (0.28, 0.42), (0.22, 0.15)),
+)
+
+
+def bake_hand(model: HandModel, complexion: Complexion, seed: int) -> Texture:
+    """(512, 512, 4) linear colour and gloss of the model's texture chart."""
+    # The chart is the same for both sides; the right hand's axes point along its bones.
+    model = model if model.side == "right" else model.mirrored()
+    pixels = np.stack([model.uv[:, 0] * SIZE - 0.5, (1 - model.uv[:, 1]) * SIZE - 0.5], axis=-1)
+    drawn = rasterise(pixels, np.ones(len(pixels)), model.uv_faces, (SIZE, SIZE), cull=False)
+    corners = model.faces[drawn.face]
+    weights = drawn.barycentric[..., None].astype(np.float64)
+
+    def over_texels(values: Array) -> Array:
+        return (values[corners] * weights).sum(axis=-2)[drawn.mask]
+
+    positions = over_texels(model.template)
+    normals = over_texels(vertex_normals(model.template, model.faces))
+    skin_weights = over_texels(model.weights)
+    nail = _nails(positions, normals, model)
+
+    colour = _skin(positions, normals, model, complexion, seed) * _finger_detail(positions, normals, skin_weights, model)[:, None]
+    colour *= _blush(positions, normals, model, complexion)
+    colour *= _palm_lines(positions, normals, model)[:, None]
+    rim = 1.0 - np.clip(1.0 - np.abs(2.0 * nail - 1.0), 0, 1) * 0.3
+    colour = ((1 - nail)[:, None] * colour + nail[:, None] * np.array(complexion.nail)) * rim[:, None]
+    gloss = 0.035 + 0.16 * nail
+
+    texture = np.zeros((SIZE, SIZE, 4), dtype=np.float32)
+    texture[drawn.mask] = np.column_stack([colour, gloss])
+    return _bleed(texture, drawn.mask)
+
+
+def bake_ring_colours(
+    rings: Array, cloth: NDArray[np.bool_], model: HandModel, complexion: Complexion, seed: int, size: int
+) -> Texture:
+    """(size, size, 4) texture of a forearm given as (R, N, 3) rest rings, wrist first; ``cloth`` per ring."""
+    rows, columns = len(rings), rings.shape[1]
+    # The chart spans 0.06 to 0.96 of the half texture across and 0.97 to 0.03 of it down.
+    u = ((np.arange(size) + 0.5) / size - 0.06) / 0.90 * (columns - 1)
+    v = (0.97 - (1 - (np.arange(size) + 0.5) / size)) / 0.94 * (rows - 1)
+    at = np.stack(np.meshgrid(np.clip(u, 0, columns - 1), np.clip(v, 0, rows - 1)), axis=-1).astype(np.float32)
+    positions = cv2.remap(rings.astype(np.float32), at[..., 0], at[..., 1], cv2.INTER_LINEAR).astype(np.float64)
+    outward = positions - positions.mean(axis=1, keepdims=True)
+    outward /= np.linalg.norm(outward, axis=-1, keepdims=True)
+    texture = np.empty((size, size, 4), dtype=np.float32)
+    texture[..., :3] = _skin(positions, outward, model, complexion, seed)
+    texture[..., 3] = 0.035
+    is_cloth = cloth[np.clip(np.ceil(at[..., 1] - 0.5).astype(int), 0, rows - 1)]
+    weave = 1.0 + 0.16 * np.sin(positions[..., 1] * 2600.0) * np.sin(at[..., 0] * 14.0)
+    folds = 1.0 + 0.12 * wave_noise(positions, 0.03, seed + 7)
+    texture[is_cloth, :3] = ((weave * folds)[..., None] * np.array(complexion.sleeve))[is_cloth]
+    texture[is_cloth, 3] = 0.0
+    return texture
+
+
+def _skin(positions: Array, normals: Array, model: HandModel, complexion: Complexion, seed: int) -> Array:
+    """Base colour: palm and back, mottled at three scales."""
+    palm = np.clip(0.5 + 1.3 * normals[..., 2], 0, 1)[..., None]
+    base = palm * np.array(complexion.palm) + (1 - palm) * np.array(complexion.back)
+    patches = 0.030 * wave_noise(positions, 0.022, seed)[..., None] * np.array([0.6, 1.0, 1.1])
+    spots = 0.022 * wave_noise(positions, 0.006, seed + 1)[..., None]
+    grain = 0.030 * wave_noise(positions, 0.0016, seed + 2, waves=40)[..., None]
+    return base * (1.0 + patches + spots + grain)
+
+
+def _finger_detail(positions: Array, normals: Array, weights: Array, model: HandModel) -> Array:
+    """Darkening by the creases under, and the wrinkles over, every finger joint."""
+    shade = np.ones(len(positions))
+    for k, joint in enumerate(HAND_TREE.articulated):
+        finger, segment = joint.split("_")
+        if segment == "cmc" or (finger != "thumb" and segment == "mcp"):
+            continue
+        own = weights[:, [i for i, name in enumerate(HAND_TREE.joints) if name.startswith(finger)]].sum(axis=1)
+        flexion, _, bone = model.axes[k]
+        local = positions - model.rest_joints[k + 1]
+        along, across = local @ bone, local @ flexion
+        palmar = normals @ np.cross(flexion, bone) * (-1.0)
+        under, over = np.clip(2 * palmar, 0, 1) * own, np.clip(-1.6 * palmar, 0, 1) * own
+        for at, depth in ((-0.0012, 0.30), (0.0016, 0.22)):
+            line = along - at - 8.0 * across**2
+            shade *= 1.0 - depth * under * np.exp(-((line / 0.0006) ** 2))
+        wrinkles = np.exp(-((along / 0.0065) ** 2))
+        wave = 0.5 + 0.5 * np.cos(2 * np.pi * (along + 14.0 * np.sign(along) * across**2) / 0.0024)
+        shade *= 1.0 - 0.26 * over * wrinkles * wave
+    return shade
+
+
+def _blush(positions: Array, normals: Array, model: HandModel, complexion: Complexion) -> Array:
+    """Warmer skin over knuckles (from behind) and at finger tips."""
+    warm = np.zeros(len(positions))
+    behind = np.clip(0.3 - normals[:, 2], 0, 1)
+    for joint, centre in zip(HAND_TREE.joints, model.rest_joints, strict=True):
+        if not joint.endswith(("wrist", "cmc")):
+            distance = np.linalg.norm(positions - centre, axis=1)
+            warm = np.maximum(warm, 0.75 * behind * np.exp(-((distance / 0.012) ** 2)))
+    for finger in FINGERS:
+        last = [i for i, joint in enumerate(HAND_TREE.joints) if joint.startswith(finger)][-1]
+        reach = (positions - model.rest_joints[last]) @ model.axes[last - 1, 2]
+        near = np.linalg.norm(positions - model.rest_joints[last], axis=1) < 0.04
+        warm = np.maximum(warm, 0.7 * near * np.clip((reach - 0.008) / 0.014, 0, 1))
+    return 1.0 + warm[:, None] * (np.array(complexion.blush) - 1.0)
+
+
+def _nails(positions: Array, normals: Array, model: HandModel) -> Array:
+    """1 on the nails, 0 elsewhere: a rounded rectangle laid over the nail's vertices of every finger."""
+    nail = np.zeros(len(positions))
+    for finger in FINGERS:
+        last = [i for i, joint in enumerate(HAND_TREE.joints) if joint.startswith(finger)][-1]
+        flexion, _, bone = model.axes[last - 1]
+        own = model.template[model.nails & (model.weights[:, last] > 0.5)]
+        centre, half = own.mean(axis=0), [np.ptp(own @ axis) / 2 for axis in (flexion, bone)]
+        local = positions - centre
+        radius = (np.abs(local @ flexion / half[0]) ** 3 + np.abs(local @ bone / half[1]) ** 3) ** (1 / 3)
+        facing = (normals @ np.cross(flexion, bone) < 0.2) & (np.linalg.norm(local, axis=1) < 0.015)
+        nail = np.maximum(nail, np.where(facing, np.clip((1.0 - radius) / 0.12, 0, 1), 0.0))
+    return nail
+
+
+def _palm_lines(positions: Array, normals: Array, model: HandModel) -> Array:
+    """Darkening by the three great lines of the palm."""
+    index, middle, little = (model.rest_joints[HAND_TREE.index(f"{f}_mcp")] for f in ("index", "middle", "little"))
+    half, length = abs(index[0] - little[0]) / 2, middle[1]
+    centre = 0.5 * (index[0] + little[0])
+    thumbward = np.sign(index[0] - little[0])
+    palm = np.clip(2.5 * normals[:, 2] - 0.4, 0, 1)
+    shade = np.ones(len(positions))
+    for line in _PALM_LINES:
+        bends = np.array(line) * [half * thumbward, length] + [centre, 0.0]
+        t = np.linspace(0, len(line) - 1, 60)
+        course = np.stack([_smooth(t, bends[:, axis]) for axis in range(2)], axis=-1)
+        distance = np.linalg.norm(positions[:, None, :2] - course, axis=2).min(axis=1)
+        shade *= 1.0 - palm * (0.20 * np.exp(-((distance / 0.0009) ** 2)) + 0.08 * np.exp(-((distance / 0.004) ** 2)))
+    return shade
+
+
+def _smooth(t: Array, values: Array) -> Array:
+    """A polynomial through evenly spaced values."""
+    return np.polyval(np.polyfit(np.arange(len(values)), values, len(values) - 1), t)
+
+
+def _bleed(texture: Texture, known: NDArray[np.bool_]) -> Texture:
+    """Carry colours a few texels past the chart's edge, so that interpolation never meets black."""
+    filled, mask = texture.copy(), known.astype(np.float32)
+    for _ in range(6):
+        total, count = cv2.blur(filled * mask[..., None], (3, 3)), cv2.blur(mask, (3, 3))
+        grow = (mask == 0) & (count > 0)
+        filled[grow] = total[grow] / count[grow][:, None]
+        mask[grow] = 1.0
+    return filled
