@@ -1,0 +1,1 @@
+"""From keypoints in several views to points in space: association, triangulation, filtering."""
