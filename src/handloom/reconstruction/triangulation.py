@@ -11,8 +11,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
-from itertools import pairwise
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
