@@ -94,8 +94,6 @@ def main() -> None:
         error = np.abs(triangulate_dlt(P, clean) - X).max() / SCENE_SIZE
         exact = np.abs(triangulate_dlt(P, clean, exact=True) - X).max() / SCENE_SIZE
         truth = X[: options.seed_points]
-        truth = X[: options.seed_points]
-        truth = X[: options.seed_points]
         theirs = np.abs(seed(P, clean[:, : options.seed_points]) - truth).max() / SCENE_SIZE
         noisy = np.linalg.norm(triangulate_dlt(P, some) - truth, axis=-1).mean()
         noisy_seed = np.linalg.norm(seed(P, some) - truth, axis=-1).mean()
