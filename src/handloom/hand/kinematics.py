@@ -67,8 +67,8 @@ def joint_transforms(joints: ArrayLike, rotations: ArrayLike, parents: Sequence[
         parents: K parent indices, -1 for the root, every parent before its children.
 
     Returns:
-        (..., K, 4, 4) transforms ``T_world_joint``: the joint's position and orientation after posing; at rest
-        every frame is parallel to the world.
+        (..., K, 4, 4) transforms ``T_world_joint``: the joint's position and orientation after posing; at
+        rest every frame is parallel to the world.
     """
     J, R = np.asarray(joints, dtype=np.float64), np.asarray(rotations, dtype=np.float64)
     offsets = J - np.where(np.array(parents)[:, None] < 0, 0.0, J[..., list(parents), :])

@@ -1,8 +1,8 @@
 """How far each joint turns: flexion, abduction and twist of a healthy adult hand.
 
 Zero is the flat hand: fingers straight in the palm's plane, the thumb relaxed beside it. Flexion is
-positive towards the palm, abduction away from the middle finger (radially for the middle finger itself, out of
-the palm's plane for the thumb). Active ranges after Hume et al. 1990 and the goniometry tables of the
+positive towards the palm, abduction away from the middle finger (radially for the middle finger itself, out
+of the palm's plane for the thumb). Active ranges after Hume et al. 1990 and the goniometry tables of the
 American Academy of Orthopaedic Surgeons, widened by a few degrees for hyperextension.
 """
 

@@ -46,8 +46,8 @@ class HandModel:
     The model's frame has its origin at the wrist joint; at zero angles the hand lies flat, +y runs to the
     middle knuckle, +z out of the palm, and the thumb is on +x for a right hand, on −x for a left one.
 
-    ``joints`` are the anatomical centres of rotation. ``keypoints`` are what landmark networks of the field point
-    at: virtual points skinned like the mesh, placed where those networks see them.
+    ``joints`` are the anatomical centres of rotation. ``keypoints`` are what landmark networks of the field
+    point at: virtual points skinned like the mesh, placed where those networks see them.
 
     Attributes:
         side: ``"left"`` or ``"right"``.
@@ -112,7 +112,9 @@ class HandModel:
         batch = np.broadcast_shapes(local.shape[:-3], beta.shape[:-1], T.shape[:-2])
 
         def at(rest: Array, directions: Array) -> Array:
-            return np.broadcast_to(rest + (directions @ beta[..., None, :, None])[..., 0], (*batch, *rest.shape))
+            return np.broadcast_to(
+                rest + (directions @ beta[..., None, :, None])[..., 0], (*batch, *rest.shape)
+            )
 
         joints = at(self.rest_joints, self.joint_directions)
         root = np.broadcast_to(np.eye(3), (*batch, 1, 3, 3))
@@ -166,7 +168,9 @@ def load_open_hand(side: str = "right") -> HandModel:
     with (files("handloom.hand") / "open_hand.npz").open("rb") as file:
         z = dict(np.load(file, allow_pickle=False))
     weights = np.zeros((len(z["template"]), len(HAND_TREE)))
-    np.put_along_axis(weights, z["weight_joints"].astype(np.int64), z["weight_values"].astype(np.float64), axis=1)
+    np.put_along_axis(
+        weights, z["weight_joints"].astype(np.int64), z["weight_values"].astype(np.float64), axis=1
+    )
     real = {
         name: z[name].astype(np.float64)
         for name in (

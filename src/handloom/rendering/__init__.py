@@ -10,6 +10,6 @@ from handloom.rendering.renderer import Surface, render
 from handloom.rendering.skin import COMPLEXIONS, Complexion
 
 __all__ = [
-    "COMPLEXIONS", "Complexion", "Fragments", "HandSurface", "Lighting", "SensorNoise", "Surface", "rasterise",
-    "render", "room",
+    "COMPLEXIONS", "Complexion", "Fragments", "HandSurface", "Lighting", "SensorNoise", "Surface",
+    "rasterise", "render", "room",
 ]  # fmt: skip

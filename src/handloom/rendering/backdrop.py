@@ -21,15 +21,17 @@ def room(image_size: tuple[int, int], seed: int) -> Image:
     picture = wall * light[..., None]
     for _ in range(int(rng.integers(4, 8))):
         left, top = rng.uniform(-0.1, width / height), rng.uniform(0.0, 0.6)
-        inside = (x > left) & (x < left + rng.uniform(0.06, 0.3)) & (y > top) & (y < top + rng.uniform(0.1, 0.5))
+        inside = (
+            (x > left) & (x < left + rng.uniform(0.06, 0.3)) & (y > top) & (y < top + rng.uniform(0.1, 0.5))
+        )
         picture[inside] = rng.uniform(0.12, 0.75) * (1.0 + rng.uniform(-0.22, 0.22, 3))
     edge = rng.uniform(0.74, 0.9) + rng.uniform(-0.06, 0.06) * (x - 0.6)
     grain = wave_noise(np.stack([x * 0.6, y * 9.0], axis=-1), 0.5, seed + 1)
     desk = np.array([0.42, 0.33, 0.25]) * rng.uniform(0.6, 1.3) * (1.0 + 0.05 * grain[..., None])
     picture = np.where((y > edge)[..., None], desk, picture)
     blur = 0.009 * width
-    picture = cv2.GaussianBlur(picture, (0, 0), blur, borderType=cv2.BORDER_REFLECT)
-    picture *= 1.0 + 0.006 * wave_noise(np.stack([x, y], axis=-1), 0.08, seed + 2)[..., None]
+    blurred = cv2.GaussianBlur(picture, (0, 0), blur, borderType=cv2.BORDER_REFLECT)
+    picture = blurred * (1.0 + 0.006 * wave_noise(np.stack([x, y], axis=-1), 0.08, seed + 2)[..., None])
     return (255 * np.clip(picture, 0, 1)).round().astype(np.uint8)
 
 

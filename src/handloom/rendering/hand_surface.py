@@ -65,7 +65,9 @@ class HandSurface:
         corner = len(hand_uv) + np.arange(len(grid)).reshape(rings + 1, count + 1)
         end = len(hand_uv) + len(grid)
         self.uv = np.vstack([hand_uv, grid, [[0.755, 0.01]]])
-        self.uv_faces = np.vstack([model.uv_faces, _tube(corner, closed=False), _cap(corner[-1], end, closed=False)])
+        self.uv_faces = np.vstack(
+            [model.uv_faces, _tube(corner, closed=False), _cap(corner[-1], end, closed=False)]
+        )
 
         rest = self._with_forearm(model.template, np.eye(3), np.zeros(3))
         ring_rest = rest[near]
@@ -80,7 +82,9 @@ class HandSurface:
         )
         self.texture = np.concatenate([hand, arm], axis=1)
 
-    def at(self, vertices: ArrayLike, T_world_wrist: ArrayLike, wrist_bend: ArrayLike = (0.0, 0.0, 0.0)) -> Surface:
+    def at(
+        self, vertices: ArrayLike, T_world_wrist: ArrayLike, wrist_bend: ArrayLike = (0.0, 0.0, 0.0)
+    ) -> Surface:
         """The surface in the world.
 
         Args:
@@ -99,18 +103,23 @@ class HandSurface:
         spokes = (edge - centre) @ R
         # The edge is not quite square to the arm: it straightens over the bend.
         square = spokes * [1.0, 0.0, 1.0]
-        steps = np.linspace(0.0, 0.45, 181)
+        steps = np.linspace(0.0, 0.45, 91)
         turn = rotation_from_vector(np.clip(steps / _BEND_M, 0, 1)[:, None] * bend)
-        path = np.vstack([np.zeros(3), -np.cumsum(0.5 * (turn[1:, :, 1] + turn[:-1, :, 1]) * np.diff(steps)[:, None], axis=0)])
-        rings = []
-        for distance, width, depth, _ in _RINGS:
-            here = rotation_from_vector(min(distance / _BEND_M, 1.0) * bend)
-            blend = min(distance / _BEND_M, 1.0)
-            spoke = ((1 - blend) * spokes + blend * square) * [width, 1.0, depth]
-            along = np.array([np.interp(distance, steps, path[:, axis]) for axis in range(3)])
-            rings.append(along + spoke @ here.T)
-        end = np.mean(rings[-1], axis=0)
-        arm = np.vstack([*rings, end]) @ R.T + centre
+        path = np.vstack(
+            [
+                np.zeros(3),
+                -np.cumsum((turn[1:, :, 1] + turn[:-1, :, 1]) / 2 * np.diff(steps)[:, None], axis=0),
+            ]
+        )
+        distance, girth = (
+            np.array([ring[0] for ring in _RINGS]),
+            np.array([(w, 1.0, d) for _, w, d, _ in _RINGS]),
+        )
+        centres = np.stack([np.interp(distance, steps, path[:, axis]) for axis in range(3)], axis=-1)
+        bent = np.clip(distance / _BEND_M, 0, 1)[:, None, None]
+        rings = ((1 - bent) * spokes + bent * square) * girth[:, None]
+        rings = centres[:, None] + rings @ rotation_from_vector(bent[..., 0] * bend).swapaxes(-1, -2)
+        arm = np.vstack([rings.reshape(-1, 3), rings[-1].mean(axis=0)]) @ R.T + centre
         return np.vstack([vertices, arm])
 
 
@@ -126,7 +135,7 @@ def wrist_loop(faces: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _tube(rings: NDArray[np.int64], *, closed: bool = True) -> NDArray[np.int64]:
-    """Triangles between consecutive rings (R, N) of indices; ``closed`` joins the last column to the first."""
+    """Triangles between rings (R, N) of indices; ``closed`` joins the last column to the first."""
     here = np.hstack([rings, rings[:, :1]]) if closed else rings
     a, b, c, d = here[:-1, :-1], here[:-1, 1:], here[1:, :-1], here[1:, 1:]
     return np.concatenate([np.stack([b, a, c], axis=-1), np.stack([b, c, d], axis=-1)]).reshape(-1, 3)

@@ -42,7 +42,8 @@ def rasterise(
     """Draw triangles into a z-buffer.
 
     Args:
-        pixels: (V, 2) projected vertices; (0, 0) is the centre of the top-left pixel. Faces with a NaN are left out.
+        pixels: (V, 2) projected vertices; (0, 0) is the centre of the top-left pixel.
+            Faces with a NaN are left out.
         depth: (V,) distance of the vertices along the optical axis, positive in front of the camera.
         faces: (F, 3) vertex indices, counter-clockwise seen from outside.
         image_size: (width, height) of the picture.
@@ -71,7 +72,14 @@ def _draw(pixels, depth, faces, cull, face, barycentric, nearest):
         a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
         if not (depth[a] > 0 and depth[b] > 0 and depth[c] > 0):
             continue
-        ax, ay, bx, by, cx, cy = pixels[a, 0], pixels[a, 1], pixels[b, 0], pixels[b, 1], pixels[c, 0], pixels[c, 1]
+        ax, ay, bx, by, cx, cy = (
+            pixels[a, 0],
+            pixels[a, 1],
+            pixels[b, 0],
+            pixels[b, 1],
+            pixels[c, 0],
+            pixels[c, 1],
+        )
         area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
         # The y axis points down, so a face seen from outside turns the negative way.
         if not (area < 0 or (not cull and area > 0)):
@@ -80,15 +88,18 @@ def _draw(pixels, depth, faces, cull, face, barycentric, nearest):
         right = min(width - 1, int(np.floor(max(ax, bx, cx))))
         top = max(0, int(np.ceil(min(ay, by, cy))))
         bottom = min(height - 1, int(np.floor(max(ay, by, cy))))
+        nearness_a, nearness_b, nearness_c = 1.0 / depth[a], 1.0 / depth[b], 1.0 / depth[c]
+        scale = 1.0 / area
         for y in range(top, bottom + 1):
             for x in range(left, right + 1):
-                u = ((bx - x) * (cy - y) - (by - y) * (cx - x)) / area
-                v = ((cx - x) * (ay - y) - (cy - y) * (ax - x)) / area
-                w = 1.0 - u - v
+                u = ((bx - x) * (cy - y) - (by - y) * (cx - x)) * scale
+                v = ((cx - x) * (ay - y) - (cy - y) * (ax - x)) * scale
+                # Not 1 − u − v: neighbours must round their common edge alike, or cracks open.
+                w = ((ax - x) * (by - y) - (ay - y) * (bx - x)) * scale
                 if u < 0 or v < 0 or w < 0:
                     continue
                 # 1/z is linear in the picture, z is not.
-                u, v, w = u / depth[a], v / depth[b], w / depth[c]
+                u, v, w = u * nearness_a, v * nearness_b, w * nearness_c
                 z = 1.0 / (u + v + w)
                 if z < nearest[y, x]:
                     nearest[y, x] = z

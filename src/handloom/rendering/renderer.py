@@ -1,7 +1,6 @@
 """Pictures of textured meshes: rasterise, light like skin, smooth the edges, lay over a background.
 
-Shading is Phong with a wrapped diffuse term that lets red light leak round the terminator (a cheap stand-in
-for light scattered under the skin), one shadow map and box-filtered supersampling.
+Edges are smoothed by box-filtered supersampling; the light is that of :mod:`handloom.rendering.shading`.
 """
 
 from __future__ import annotations
@@ -16,11 +15,10 @@ from numpy.typing import NDArray
 from handloom.cameras import Camera
 from handloom.rendering.lighting import Lighting, shadow_map
 from handloom.rendering.rasteriser import rasterise
+from handloom.rendering.shading import DECODE, ENCODE, shade
 
 Array = NDArray[np.float64]
 Image = NDArray[np.uint8]
-
-GAMMA = 2.2
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +41,12 @@ class Surface:
 
 
 def render(
-    camera: Camera, surfaces: Sequence[Surface], background: Image, lighting: Lighting, *, supersample: int = 2
+    camera: Camera,
+    surfaces: Sequence[Surface],
+    background: Image,
+    lighting: Lighting,
+    *,
+    supersample: int = 2,
 ) -> tuple[Image, NDArray[np.float32]]:
     """Draw surfaces over a background.
 
@@ -62,7 +65,9 @@ def render(
     """
     height, width = background.shape[:2]
     if camera.image_size != (width, height):
-        raise ValueError(f"camera {camera.name} takes pictures of {camera.image_size}, background is {(width, height)}")
+        raise ValueError(
+            f"camera {camera.name} takes pictures of {camera.image_size}, background is {(width, height)}"
+        )
     image, coverage = background.copy(), np.zeros((height, width), dtype=np.float32)
     vertices = np.concatenate([s.vertices for s in surfaces])
     starts = np.cumsum([0, *(len(s.vertices) for s in surfaces)])
@@ -80,7 +85,7 @@ def render(
 
     uv_starts = np.cumsum([0, *(len(s.uv) for s in surfaces)])
     shadows = shadow_map(vertices, faces, np.array(lighting.key))
-    _shade(
+    shade(
         fragments.face,
         fragments.barycentric,
         vertices,
@@ -94,10 +99,12 @@ def render(
         _unit(lighting.key),
         lighting.key_strength,
         _unit(lighting.up),
-        np.array(lighting.sky),
-        np.array(lighting.floor),
+        np.array(lighting.sky, dtype=np.float64),
+        np.array(lighting.floor, dtype=np.float64),
         shadows.depth,
         shadows.T_map_world,
+        ENCODE,
+        DECODE,
         supersample,
         image[top:bottom, left:right],
         coverage[top:bottom, left:right],
@@ -140,88 +147,3 @@ def _vertex_normals(vertices, faces):
     for i in range(len(normals)):
         normals[i] /= max(np.sqrt((normals[i] * normals[i]).sum()), 1e-30)
     return normals
-
-
-@njit(cache=True, error_model="numpy")
-def _shade(
-    face, barycentric, vertices, normals, faces, uv, uv_faces, surface_of, textures, eye,
-    key, key_strength, up, sky, floor, shadow_depth, T_map_world, supersample, image, coverage,
-):  # fmt: skip
-    height, width = coverage.shape
-    texture_height, texture_width = textures.shape[1], textures.shape[2]
-    map_size = len(shadow_depth)
-    wrap = (0.42, 0.24, 0.18)
-    share = 1.0 / (supersample * supersample)
-    n, p, t = np.zeros(3), np.zeros(3), np.zeros(2)
-    albedo, colour = np.zeros(4), np.zeros(3)
-    for y in range(height):
-        for x in range(width):
-            covered = 0
-            colour[:] = 0.0
-            for sample in range(supersample * supersample):
-                sy, sx = y * supersample + sample // supersample, x * supersample + sample % supersample
-                f = face[sy, sx]
-                if f < 0:
-                    continue
-                covered += 1
-                n[:] = 0.0
-                p[:] = 0.0
-                t[:] = 0.0
-                for corner in range(3):
-                    b = barycentric[sy, sx, corner]
-                    i = faces[f, corner]
-                    for axis in range(3):
-                        n[axis] += b * normals[i, axis]
-                        p[axis] += b * vertices[i, axis]
-                    for axis in range(2):
-                        t[axis] += b * uv[uv_faces[f, corner], axis]
-                n /= np.sqrt(n[0] * n[0] + n[1] * n[1] + n[2] * n[2])
-
-                # Bilinear texture.
-                u = min(max(t[0] * texture_width - 0.5, 0.0), texture_width - 1.001)
-                v = min(max((1.0 - t[1]) * texture_height - 0.5, 0.0), texture_height - 1.001)
-                u0, v0 = int(u), int(v)
-                du, dv = u - u0, v - v0
-                s = surface_of[f]
-                for channel in range(4):
-                    albedo[channel] = (1 - dv) * (
-                        (1 - du) * textures[s, v0, u0, channel] + du * textures[s, v0, u0 + 1, channel]
-                    ) + dv * (
-                        (1 - du) * textures[s, v0 + 1, u0, channel] + du * textures[s, v0 + 1, u0 + 1, channel]
-                    )
-
-                # Share of the key light that reaches the point, softened over nine texels.
-                mx = T_map_world[0, 0] * p[0] + T_map_world[0, 1] * p[1] + T_map_world[0, 2] * p[2] + T_map_world[0, 3]
-                my = T_map_world[1, 0] * p[0] + T_map_world[1, 1] * p[1] + T_map_world[1, 2] * p[2] + T_map_world[1, 3]
-                mz = T_map_world[2, 0] * p[0] + T_map_world[2, 1] * p[1] + T_map_world[2, 2] * p[2] + T_map_world[2, 3]
-                lit = 0.0
-                for oy in range(-1, 2):
-                    for ox in range(-1, 2):
-                        column = min(max(int(round(mx)) + ox, 0), map_size - 1)
-                        row = min(max(int(round(my)) + oy, 0), map_size - 1)
-                        lit += min(max((shadow_depth[row, column] - mz + 0.009) / 0.004, 0.0), 1.0)
-                lit /= 9.0
-
-                to_eye = eye - p
-                to_eye /= np.sqrt(to_eye[0] * to_eye[0] + to_eye[1] * to_eye[1] + to_eye[2] * to_eye[2])
-                half = key + to_eye
-                half /= np.sqrt(half[0] * half[0] + half[1] * half[1] + half[2] * half[2])
-                facing = n[0] * key[0] + n[1] * key[1] + n[2] * key[2]
-                above = 0.5 + 0.5 * (n[0] * up[0] + n[1] * up[1] + n[2] * up[2])
-                shine = max(n[0] * half[0] + n[1] * half[1] + n[2] * half[2], 0.0) ** 24
-                # Grazing skin looks darker against a bright room: a little of the ambient light is lost there.
-                grazing = 0.72 + 0.28 * max(n[0] * to_eye[0] + n[1] * to_eye[1] + n[2] * to_eye[2], 0.0)
-                specular = albedo[3] * shine * lit * key_strength
-                for channel in range(3):
-                    w = wrap[channel]
-                    diffuse = max((facing + w) / (1.0 + w), 0.0) * (lit + w * (1.0 - lit) * 0.6)
-                    ambient = (above * sky[channel] + (1.0 - above) * floor[channel]) * grazing
-                    colour[channel] += albedo[channel] * (ambient + key_strength * diffuse) + specular
-            if covered == 0:
-                continue
-            alpha = covered * share
-            coverage[y, x] = alpha
-            for channel in range(3):
-                behind = (image[y, x, channel] / 255.0) ** GAMMA
-                value = colour[channel] * share + (1.0 - alpha) * behind
-                image[y, x, channel] = np.uint8(255.0 * min(value, 1.0) ** (1.0 / GAMMA) + 0.5)

@@ -1,7 +1,7 @@
 """Procedural skin: a texture baked from the hand's own anatomy.
 
-Every texel knows its place on the flat template; colour follows from there: paler palm, redder finger tips and
-knuckles, creases at the joints and across the palm, nails, mottling, and the cloth of a sleeve.
+Every texel knows its place on the flat template; colour follows from there: paler palm, redder finger
+tips and knuckles, creases at the joints and across the palm, nails, mottling, and the cloth of a sleeve.
 """
 
 from __future__ import annotations
@@ -45,9 +45,13 @@ class Complexion:
 
 COMPLEXIONS = (
     Complexion(),
-    Complexion(back=(0.62, 0.40, 0.30), palm=(0.72, 0.46, 0.37), sleeve=(0.30, 0.30, 0.31)),
-    Complexion(back=(0.36, 0.19, 0.115), palm=(0.55, 0.32, 0.23), nail=(0.60, 0.36, 0.29), sleeve=(0.11, 0.03, 0.03)),
-    Complexion(back=(0.20, 0.10, 0.06), palm=(0.43, 0.25, 0.18), nail=(0.48, 0.28, 0.22), sleeve=(0.28, 0.25, 0.18)),
+    Complexion((0.62, 0.40, 0.30), (0.72, 0.46, 0.37), sleeve=(0.30, 0.30, 0.31)),
+    Complexion(
+        back=(0.36, 0.19, 0.115), palm=(0.55, 0.32, 0.23), nail=(0.60, 0.36, 0.29), sleeve=(0.11, 0.03, 0.03)
+    ),
+    Complexion(
+        back=(0.20, 0.10, 0.06), palm=(0.43, 0.25, 0.18), nail=(0.48, 0.28, 0.22), sleeve=(0.28, 0.25, 0.18)
+    ),
 )
 """From medium to light to dark skin, each with a sleeve."""
 
@@ -76,7 +80,10 @@ def bake_hand(model: HandModel, complexion: Complexion, seed: int) -> Texture:
     skin_weights = over_texels(model.weights)
     nail = _nails(positions, normals, model)
 
-    colour = _skin(positions, normals, model, complexion, seed) * _finger_detail(positions, normals, skin_weights, model)[:, None]
+    colour = (
+        _skin(positions, normals, complexion, seed)
+        * _finger_detail(positions, normals, skin_weights, model)[:, None]
+    )
     colour *= _blush(positions, normals, model, complexion)
     colour *= _palm_lines(positions, normals, model)[:, None]
     rim = 1.0 - np.clip(1.0 - np.abs(2.0 * nail - 1.0), 0, 1) * 0.3
@@ -96,12 +103,16 @@ def bake_ring_colours(
     # The chart spans 0.06 to 0.96 of the half texture across and 0.97 to 0.03 of it down.
     u = ((np.arange(size) + 0.5) / size - 0.06) / 0.90 * (columns - 1)
     v = (0.97 - (1 - (np.arange(size) + 0.5) / size)) / 0.94 * (rows - 1)
-    at = np.stack(np.meshgrid(np.clip(u, 0, columns - 1), np.clip(v, 0, rows - 1)), axis=-1).astype(np.float32)
-    positions = cv2.remap(rings.astype(np.float32), at[..., 0], at[..., 1], cv2.INTER_LINEAR).astype(np.float64)
+    at = np.stack(np.meshgrid(np.clip(u, 0, columns - 1), np.clip(v, 0, rows - 1)), axis=-1).astype(
+        np.float32
+    )
+    positions = cv2.remap(rings.astype(np.float32), at[..., 0], at[..., 1], cv2.INTER_LINEAR).astype(
+        np.float64
+    )
     outward = positions - positions.mean(axis=1, keepdims=True)
     outward /= np.linalg.norm(outward, axis=-1, keepdims=True)
     texture = np.empty((size, size, 4), dtype=np.float32)
-    texture[..., :3] = _skin(positions, outward, model, complexion, seed)
+    texture[..., :3] = _skin(positions, outward, complexion, seed)
     texture[..., 3] = 0.035
     is_cloth = cloth[np.clip(np.ceil(at[..., 1] - 0.5).astype(int), 0, rows - 1)]
     weave = 1.0 + 0.16 * np.sin(positions[..., 1] * 2600.0) * np.sin(at[..., 0] * 14.0)
@@ -111,7 +122,7 @@ def bake_ring_colours(
     return texture
 
 
-def _skin(positions: Array, normals: Array, model: HandModel, complexion: Complexion, seed: int) -> Array:
+def _skin(positions: Array, normals: Array, complexion: Complexion, seed: int) -> Array:
     """Base colour: palm and back, mottled at three scales."""
     palm = np.clip(0.5 + 1.3 * normals[..., 2], 0, 1)[..., None]
     base = palm * np.array(complexion.palm) + (1 - palm) * np.array(complexion.back)
@@ -128,7 +139,9 @@ def _finger_detail(positions: Array, normals: Array, weights: Array, model: Hand
         finger, segment = joint.split("_")
         if segment == "cmc" or (finger != "thumb" and segment == "mcp"):
             continue
-        own = weights[:, [i for i, name in enumerate(HAND_TREE.joints) if name.startswith(finger)]].sum(axis=1)
+        own = weights[:, [i for i, name in enumerate(HAND_TREE.joints) if name.startswith(finger)]].sum(
+            axis=1
+        )
         flexion, _, bone = model.axes[k]
         local = positions - model.rest_joints[k + 1]
         along, across = local @ bone, local @ flexion
@@ -152,7 +165,7 @@ def _blush(positions: Array, normals: Array, model: HandModel, complexion: Compl
             distance = np.linalg.norm(positions - centre, axis=1)
             warm = np.maximum(warm, 0.75 * behind * np.exp(-((distance / 0.012) ** 2)))
     for finger in FINGERS:
-        last = [i for i, joint in enumerate(HAND_TREE.joints) if joint.startswith(finger)][-1]
+        last = _of_finger(finger)[-1]
         reach = (positions - model.rest_joints[last]) @ model.axes[last - 1, 2]
         near = np.linalg.norm(positions - model.rest_joints[last], axis=1) < 0.04
         warm = np.maximum(warm, 0.7 * near * np.clip((reach - 0.008) / 0.014, 0, 1))
@@ -163,7 +176,7 @@ def _nails(positions: Array, normals: Array, model: HandModel) -> Array:
     """1 on the nails, 0 elsewhere: a rounded rectangle laid over the nail's vertices of every finger."""
     nail = np.zeros(len(positions))
     for finger in FINGERS:
-        last = [i for i, joint in enumerate(HAND_TREE.joints) if joint.startswith(finger)][-1]
+        last = _of_finger(finger)[-1]
         flexion, _, bone = model.axes[last - 1]
         own = model.template[model.nails & (model.weights[:, last] > 0.5)]
         centre, half = own.mean(axis=0), [np.ptp(own @ axis) / 2 for axis in (flexion, bone)]
@@ -176,7 +189,9 @@ def _nails(positions: Array, normals: Array, model: HandModel) -> Array:
 
 def _palm_lines(positions: Array, normals: Array, model: HandModel) -> Array:
     """Darkening by the three great lines of the palm."""
-    index, middle, little = (model.rest_joints[HAND_TREE.index(f"{f}_mcp")] for f in ("index", "middle", "little"))
+    index, middle, little = (
+        model.rest_joints[HAND_TREE.index(f"{f}_mcp")] for f in ("index", "middle", "little")
+    )
     half, length = abs(index[0] - little[0]) / 2, middle[1]
     centre = 0.5 * (index[0] + little[0])
     thumbward = np.sign(index[0] - little[0])
@@ -187,18 +202,26 @@ def _palm_lines(positions: Array, normals: Array, model: HandModel) -> Array:
         t = np.linspace(0, len(line) - 1, 60)
         course = np.stack([_smooth(t, bends[:, axis]) for axis in range(2)], axis=-1)
         distance = np.linalg.norm(positions[:, None, :2] - course, axis=2).min(axis=1)
-        shade *= 1.0 - palm * (0.20 * np.exp(-((distance / 0.0009) ** 2)) + 0.08 * np.exp(-((distance / 0.004) ** 2)))
+        shade *= 1.0 - palm * (
+            0.20 * np.exp(-((distance / 0.0009) ** 2)) + 0.08 * np.exp(-((distance / 0.004) ** 2))
+        )
     return shade
+
+
+def _of_finger(finger: str) -> list[int]:
+    """Storage indices of a finger's joints, base first."""
+    return [i for i, joint in enumerate(HAND_TREE.joints) if joint.startswith(finger)]
 
 
 def _smooth(t: Array, values: Array) -> Array:
     """A polynomial through evenly spaced values."""
-    return np.polyval(np.polyfit(np.arange(len(values)), values, len(values) - 1), t)
+    return np.asarray(np.polyval(np.polyfit(np.arange(len(values)), values, len(values) - 1), t), dtype=float)
 
 
 def _bleed(texture: Texture, known: NDArray[np.bool_]) -> Texture:
     """Carry colours a few texels past the chart's edge, so that interpolation never meets black."""
-    filled, mask = texture.copy(), known.astype(np.float32)
+    filled: Texture = texture.copy()
+    mask: NDArray[np.float32] = known.astype(np.float32)
     for _ in range(6):
         total, count = cv2.blur(filled * mask[..., None], (3, 3)), cv2.blur(mask, (3, 3))
         grow = (mask == 0) & (count > 0)

@@ -91,10 +91,21 @@ def make_demo_capture(
     film(rig, actors, [folder / f"{name}.mp4" for name in rig.names], fps, rng, progress)
     write_rig(rig, folder / "rig.toml")
     truth = truth_of(actors)
-    np.savez_compressed(
-        folder / "truth.npz", **{name: np.asarray(value) for name, value in vars(truth).items()}
-    )
+    write_truth(truth, folder / "truth.npz")
     return truth
+
+
+def write_truth(truth: Truth, path: str | Path) -> None:
+    """Write a ``truth.npz``."""
+    np.savez_compressed(
+        path,
+        sides=np.array(truth.sides),
+        keypoints=truth.keypoints,
+        joints=truth.joints,
+        shape=truth.shape,
+        angles=truth.angles,
+        T_world_wrist=truth.T_world_wrist,
+    )
 
 
 def read_truth(path: str | Path) -> Truth:
@@ -104,8 +115,18 @@ def read_truth(path: str | Path) -> Truth:
     return Truth(sides=tuple(str(side) for side in values.pop("sides")), **values)
 
 
-def cast(hands: Sequence[str], frames: int, fps: float, rng: np.random.Generator) -> list[Actor]:
-    """Draw shape, skin and motion of every hand; two hands belong to one person and stay apart."""
+def cast(
+    hands: Sequence[str], frames: int, fps: float, rng: np.random.Generator, *, turn: float = 0.45
+) -> list[Actor]:
+    """Draw shape, skin and motion of every hand; two hands belong to one person and stay apart.
+
+    Args:
+        hands: the sides.
+        frames: T.
+        fps: frames a second.
+        rng: decides everything.
+        turn: how far the hands turn, as in :func:`random_motion`.
+    """
     complexion = COMPLEXIONS[rng.integers(len(COMPLEXIONS))]
     shape = rng.normal(0.0, 0.8, load_open_hand().shape_count)
     skin_seed = int(rng.integers(1 << 30))
@@ -114,7 +135,7 @@ def cast(hands: Sequence[str], frames: int, fps: float, rng: np.random.Generator
         model = load_open_hand(side)
         # The person faces the cameras, so that the right hand is on the left of the picture.
         away = 0.0 if len(hands) == 1 else APART_M * (-1.0 if side == "right" else 1.0)
-        motion = random_motion(model, frames, fps, rng, centre=(away, 0.0, 0.0))
+        motion = random_motion(model, frames, fps, rng, centre=(away, 0.0, 0.0), turn=turn)
         posed = model.pose(motion.angles, shape, motion.T_world_wrist)
         actors.append(Actor(model, HandSurface(model, complexion, skin_seed), shape, motion, posed))
     return actors

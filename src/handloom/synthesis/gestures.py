@@ -33,8 +33,8 @@ _GESTURES: Mapping[str, Mapping[str, tuple[float, float, float, float]]] = {
     "victory": {"thumb": _THUMB_IN, "index": (0, 4, 2, 9), "middle": (0, 4, 2, -8)}
     | dict.fromkeys(FINGERS[3:], _CURLED),
     "pinch": {
-        "thumb": (8, 14, 24, 26), "index": (46, 44, 24, 0), "middle": (24, 24, 12, 0), "ring": (18, 20, 10, 2),
-        "little": (14, 18, 10, 4),
+        "thumb": (8, 14, 24, 26), "index": (46, 44, 24, 0), "middle": (24, 24, 12, 0),
+        "ring": (18, 20, 10, 2), "little": (14, 18, 10, 4),
     },
     "call": {"thumb": _THUMB_OUT, "little": (0, 4, 2, 8)} | dict.fromkeys(FINGERS[1:4], _CURLED),
     "hook": {"thumb": _THUMB_OUT} | dict.fromkeys(FINGERS[1:], (6, 70, 40, 0)),

@@ -50,7 +50,8 @@ def random_motion(
         fps: frames a second.
         rng: decides everything.
         centre: (3,) about where the wrist stays, metres.
-        turn: standard deviation of the hand's rotation about the vertical, radians; half of it about the others.
+        turn: standard deviation of the hand's rotation about the vertical, radians; half of it
+            about the others.
         wander: standard deviation of the wrist's place, metres.
     """
     seconds = frames / fps
@@ -66,7 +67,7 @@ def random_motion(
     poses = np.array([gesture(names[pick]) for pick in picks])
     poses[..., 0] += rng.normal(0.0, 0.12, poses.shape[:2])
     poses[..., 1] += rng.normal(0.0, 0.05, poses.shape[:2])
-    angles = _through(at, model.clamp(poses), time)
+    angles = model.clamp(_through(at, model.clamp(poses), time))
 
     at = keys((0.8, 1.6))
     mirror = 1.0 if model.side == "right" else -1.0
