@@ -189,7 +189,7 @@ def test_repeated_tables_and_keys(tmp_path, written):
 def test_repeated_names_in_opencv_yaml(tmp_path, written):
     path = written("opencv")
     edit(tmp_path, "intri.yml", "K_cam1", "K_cam0")
-    with pytest.raises(CameraFileError, match=r"intri\.yml says K_cam0 more than once"):
+    with pytest.raises(CameraFileError, match=r"intri\.yml is not valid: K_cam0 stands in it more than once"):
         read_rig(path)
     path = written("opencv")
     edit(tmp_path, "intri.yml", "- cam1", "- cam0")

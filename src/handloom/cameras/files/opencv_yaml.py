@@ -21,6 +21,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from handloom.cameras.files._opencv_storage import parse_storage
 from handloom.cameras.files._text import peek, read_text, write_texts
 from handloom.cameras.files._values import build_camera, build_rig, require_brown_conrady, rodrigues
 from handloom.cameras.rig import CameraRig
@@ -149,11 +150,10 @@ def _easymocap(path: Path, values: dict[str, Any]) -> CameraRig:
 
 
 def _names(path: Path, values: dict[str, Any]) -> list[str]:
-    """The cameras' names: the list of the file, or what follows K_ where unquoted names became numbers."""
-    from_keys = [key[2:] for key in values if key.startswith("K_")]
+    """The cameras' names: the list of the file, or what follows K_ where there is none."""
     listed = values.get("names")
-    if not isinstance(listed, list) or not all(isinstance(name, str) for name in listed):
-        return from_keys
+    if not isinstance(listed, list):
+        return [key[2:] for key in values if key.startswith("K_")]
     if len(set(listed)) != len(listed):
         raise CameraFileError(f"{path}: its list of names repeats one.", "Give every camera its own name.")
     return listed
@@ -181,31 +181,12 @@ def _is_pose(keys: Set[str]) -> bool:
 
 
 def _parse(path: Path) -> dict[str, Any]:
-    """The top-level values of a storage: arrays, numbers, texts and lists of them."""
-    text = read_text(path)
-    keys = _KEY.findall(text)
-    repeated = sorted({key for key in keys if keys.count(key) > 1})
-    if repeated:
-        raise CameraFileError(f"{path} says {', '.join(repeated)} more than once.", "Remove the repetition.")
     try:
-        storage = cv2.FileStorage(text, cv2.FILE_STORAGE_READ | cv2.FILE_STORAGE_MEMORY)
-        names = storage.root().keys()
-        return {name: _value(storage.getNode(name)) for name in names}
-    except (cv2.error, SystemError, UnicodeDecodeError) as error:
-        # OpenCV's Python constructor wraps its own error into a SystemError.
+        return parse_storage(read_text(path))
+    except ValueError as error:
         raise CameraFileError(
-            f"{path} is not valid OpenCV YAML.", "It may be cut short; write or copy it again."
+            f"{path} is not valid: {error}.", "It may be cut short; write or copy it again."
         ) from error
-
-
-def _value(node: cv2.FileNode) -> Any:
-    if node.isMap():
-        return node.mat()
-    if node.isSeq():
-        return [_value(node.at(i)) for i in range(node.size())]
-    if node.isString():
-        return node.string()
-    return node.real() if node.isInt() or node.isReal() else None
 
 
 def _dump(values: dict[str, Any]) -> str:
