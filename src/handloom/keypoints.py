@@ -5,7 +5,7 @@ Missing is NaN, confidence lies in [0, 1], leading batch axes are allowed everyw
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -108,6 +108,16 @@ class Keypoints3D:
     def __getitem__(self, joint: str) -> Array:
         """(..., 3) coordinates of one joint by name."""
         return self.xyz[..., self.skeleton.index(joint), :]
+
+    def at(self, t: int | slice) -> Keypoints3D:
+        """The keypoints at an index or in a range of the first batch axis."""
+        return replace(
+            self,
+            xyz=self.xyz[t],
+            covariance=self.covariance[t],
+            views_used=self.views_used[t],
+            reprojection_px=self.reprojection_px[t],
+        )
 
     def bone_lengths(self) -> Array:
         """(..., B) length of every bone of the skeleton, in ``unit``; NaN where an end is missing."""

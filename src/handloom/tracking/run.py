@@ -1,0 +1,244 @@
+"""Detection, then reconstruction: the two stages of a tracking run.
+
+*Detection* follows everything through all views and commits what it saw, chunk by chunk, so that a run that is
+killed goes on where it was. *Reconstruction* decides who is who over the whole recording and solves for 3D
+keypoints, stretch by stretch. Memory does not grow with the recording's length.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from handloom import __version__
+from handloom.cameras import CameraRig, read_rig
+from handloom.detection import DetectorPool
+from handloom.errors import DetectionError, HandloomError
+from handloom.keypoints import Track
+from handloom.progress import SILENT, Progress
+from handloom.reconstruction import (
+    Assignment,
+    CausalReconstructor,
+    IdentityResolver,
+    ReconstructionOptions,
+    Reconstructor,
+    Sightings,
+    Tracker,
+)
+from handloom.session import (
+    FolderState,
+    Journal,
+    Observations,
+    Session,
+    SessionWriter,
+    Window,
+    claim_folder,
+    describe_run,
+)
+from handloom.session.journal import remove_journal
+from handloom.session.layout import JOURNAL
+from handloom.skeleton import SKELETONS
+from handloom.tracking.log import DetectionLog, Stretch
+from handloom.tracking.options import DETECTORS, TrackOptions
+from handloom.tracking.recording import Recording, open_recording
+from handloom.video import Synchronised, synchronised
+from handloom.video.prefetch import prefetched
+
+CHUNK = 96
+"""Frames between two commits to the journal."""
+
+STRETCH = 192
+"""Frames reconstructed at once, besides the margins."""
+
+
+def track(
+    videos: Sequence[str | Path | int],
+    rig: CameraRig | str | Path,
+    out: str | Path,
+    options: TrackOptions | None = None,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    progress: Progress = SILENT,
+    command: Sequence[str] = ("handloom.track",),
+) -> Session:
+    """Track hands, bodies or both through synchronised videos.
+
+    Args:
+        videos: files, image folders or webcam numbers, one per camera.
+        rig: the calibration, or a file or folder that :func:`handloom.cameras.read_rig` reads.
+        out: folder of the session.
+        options: see :class:`TrackOptions`.
+        resume: continue a run that was interrupted; a finished one is returned as it is.
+        overwrite: replace a session that is there.
+        progress: told of every frame.
+        command: what to record as the command of this run.
+
+    Returns:
+        The finished session: 2D keypoints of every view, 3D keypoints with covariance in the rig's unit.
+
+    Raises:
+        HandloomError: for every problem that the user can mend; nothing half-written is left then.
+    """
+    options = options or TrackOptions()
+    out = Path(out)
+    cameras = rig if isinstance(rig, CameraRig) else read_rig(rig)
+    with closing(open_recording(videos, cameras, progress)) as recording:
+        state = claim_folder(out, overwrite=overwrite, resume=resume)
+        if resume and state is FolderState.FINISHED:
+            return Session.open(out)
+        try:
+            journal = Journal(out / JOURNAL, _fingerprint(recording, options))
+            log = DetectionLog(journal, options.kinds)
+            timings = {"detection": _timed(lambda: _detect(recording, options, log, progress))}
+            tracks = _identified(log, options, len(recording.rig))
+            with SessionWriter(out, recording.rig) as writer:
+                timings["reconstruction"] = _timed(
+                    lambda: _reconstruct(recording, options, log, tracks, writer, progress)
+                )
+                writer.finish(_record(recording, options, log, timings, command))
+        except HandloomError:
+            # What went wrong will go wrong again: there is nothing worth continuing.
+            remove_journal(out / JOURNAL)
+            if out.is_dir() and not any(out.iterdir()):
+                out.rmdir()
+            raise
+        remove_journal(out / JOURNAL)
+        return Session.open(out)
+
+
+def _detect(recording: Recording, options: TrackOptions, log: DetectionLog, progress: Progress) -> None:
+    """Follow everything through all frames that the log does not hold yet."""
+    with ExitStack() as stack:
+        trackers = {}
+        for kind in options.kinds:
+            pool = stack.enter_context(closing(DetectorPool(options.detector(kind))))
+            trackers[kind] = Tracker(pool, recording.rig, len(recording.sources), options.limit(kind))
+            if log.state is not None:
+                trackers[kind].restore(log.state[kind])
+        clock = stack.enter_context(closing(_clock(recording, options, log.frames)))
+        task = stack.enter_context(progress.task("2D keypoints", clock.frame_count))
+        task.advance(log.frames)
+        for time_s, frames in stack.enter_context(closing(prefetched(clock))):
+            images = [None if frame is None else frame.image for frame in frames]
+            seen = {kind: tracker.step(images) for kind, tracker in trackers.items()}
+            log.add(time_s, [np.nan if frame is None else frame.index for frame in frames], seen)
+            task.advance()
+            if log.pending == CHUNK:
+                log.commit({kind: tracker.state() for kind, tracker in trackers.items()})
+        log.commit({kind: tracker.state() for kind, tracker in trackers.items()})
+
+
+def _identified(log: DetectionLog, options: TrackOptions, views: int) -> Assignment:
+    """Which targets make up which track."""
+    resolver = IdentityResolver(options.people, space=views > 1)
+    for tables in log.tables():
+        resolver.add(tables.get("hand"), tables.get("body"))
+    hands, bodies = resolver.resolve()
+    if not hands and not bodies:
+        wanted = " or ".join(options.kinds)
+        raise DetectionError(
+            f"No {wanted} was found in {log.frames} frames of {views} {'view' if views == 1 else 'views'}.",
+            "Check that the videos show what --target asks for, large and bright enough.",
+        )
+    return {**hands, **bodies}
+
+
+def _reconstruct(
+    recording: Recording,
+    options: TrackOptions,
+    log: DetectionLog,
+    tracks: Assignment,
+    writer: SessionWriter,
+    progress: Progress,
+) -> None:
+    """Solve for the 3D keypoints of every track and write everything."""
+    rig = recording.rig
+    with closing(_clock(recording, options)) as clock:
+        fps = clock.fps
+    how = ReconstructionOptions(smooth=options.smooth and not options.causal, fill_s=options.fill_s)
+    solvers = {track: Reconstructor(rig, SKELETONS[track.target], fps, how) for track in tracks}
+    causal = {track: CausalReconstructor(solver) for track, solver in solvers.items() if options.causal}
+
+    def sightings(stretch: Stretch, track: Track) -> Sightings:
+        table = stretch.tables[track.target]
+        noise = DETECTORS[track.target].noise
+        return table.sightings(tracks[track], stretch.first, stretch.last, len(rig), noise)
+
+    if how.smooth:
+        for stretch in log.stretches(STRETCH):
+            for track, solver in solvers.items():
+                solver.learn(sightings(stretch, track))
+    margin = max(solver.margin for solver in solvers.values())
+    with progress.task("3D keypoints", log.frames) as task:
+        for stretch in log.stretches(STRETCH, margin):
+            observations, points = {}, {}
+            for track, solver in solvers.items():
+                seen = sightings(stretch, track)
+                solution = causal[track].solve(seen) if options.causal else solver.solve(seen)
+                own = slice(stretch.start - stretch.first, stretch.stop - stretch.first)
+                points[track] = solution.keypoints.at(own)
+                observations[track] = Observations.of(
+                    SKELETONS[track.target],
+                    seen.xy[:, own],
+                    seen.confidence[:, own],
+                    solution.used[:, own],
+                )
+            frames = np.arange(stretch.start, stretch.stop)
+            writer.append(Window(frames, stretch.times_s, stretch.source_frames, observations, points))
+            task.advance(len(stretch))
+
+
+def _clock(recording: Recording, options: TrackOptions, start: int = 0) -> Synchronised:
+    return synchronised(recording.sources, options.offsets_s, options.fps, start)
+
+
+def _fingerprint(recording: Recording, options: TrackOptions) -> dict[str, Any]:
+    """Everything that shapes what detection sees."""
+    cameras = [
+        [camera.name, camera.K.tolist(), camera.distortion.tolist(), camera.T_camera_world.tolist()]
+        for camera in recording.rig
+    ]
+    videos = [
+        [source.name, list(source.image_size), source.fps, source.frame_count] for source in recording.sources
+    ]
+    return {
+        "handloom": __version__,
+        "videos": videos,
+        "cameras": cameras,
+        "unit": recording.rig.unit,
+        "options": asdict(options),
+        "models": options.models(),
+    }
+
+
+def _record(
+    recording: Recording,
+    options: TrackOptions,
+    log: DetectionLog,
+    timings: dict[str, float],
+    command: Sequence[str],
+) -> dict[str, Any]:
+    inputs = {
+        source.name: {"image_size": list(source.image_size), "fps": source.fps}
+        for source in recording.sources
+    }
+    return describe_run(
+        command,
+        inputs={"views": inputs, "frames": log.frames},
+        options=asdict(options),
+        models=options.models(),
+        timings_s=timings,
+    )
+
+
+def _timed(step: Callable[[], None]) -> float:
+    began = time.perf_counter()
+    step()
+    return time.perf_counter() - began
