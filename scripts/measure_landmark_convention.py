@@ -4,9 +4,9 @@
     python scripts/measure_landmark_convention.py detect FOLDER    # an environment with mediapipe==0.10.21
     python scripts/measure_landmark_convention.py fit FOLDER       # writes scripts/open_hand_landmarks.json
 
-Networks trained on hand-labelled pictures do not point at the anatomical centres of rotation: their
-knuckles lie nearer to the web, their wrist nearer to the hand. That difference is a convention, not an error,
-so it belongs in the definition of the keypoints. Here hands of many shapes, complexions, poses, rooms and
+Networks trained on hand-labelled pictures do not point at the centres of rotation: their wrist lies a good
+centimetre into the hand, their knuckles nearer to the palm, their tips on the pad before the end. That
+difference is a convention, not an error, so it belongs in the definition of the keypoints. Here hands of many shapes, complexions, poses, rooms and
 lights are filmed from four sides, the network's landmarks are triangulated robustly, and every keypoint
 becomes the point, carried by the bones at its joint, that lies nearest to them. Seeds start at 1000, the
 hands turn twice as far as in the demo and move in jumps: nothing of the demo capture is used.
@@ -121,7 +121,8 @@ def _candidates(name: str) -> list[dict[str, float]]:
     if name == "wrist":
         return [{"wrist": 1.0}]
     parent = HAND_TREE.joints[HAND_TREE.parents[HAND_TREE.index(name)]]
-    return [{name: w, parent: 1.0 - w} for w in (1.0, 0.75, 0.5, 0.25, 0.0)]
+    shares = ((1.0, 0.0), (0.75, 0.25), (0.5, 0.5), (0.25, 0.75), (0.0, 1.0))
+    return [{name: own, parent: before} for own, before in shares]
 
 
 def _robust_offset(B: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, float]:

@@ -85,7 +85,10 @@ class OpenVINONetwork:
 
 def load_network(path: Path, runtime: Runtime = "litert") -> Network:
     """Load a verified ``.tflite`` file. Raises :class:`ModelError` if the runtime refuses it."""
-    kinds = {"litert": LiteRTNetwork, "openvino": OpenVINONetwork}
+    kinds: dict[Runtime, type[LiteRTNetwork] | type[OpenVINONetwork]] = {
+        "litert": LiteRTNetwork,
+        "openvino": OpenVINONetwork,
+    }
     try:
         return kinds[runtime](path)
     except (ValueError, RuntimeError) as error:

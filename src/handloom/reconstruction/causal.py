@@ -92,7 +92,7 @@ class CausalReconstructor:
             self._inner.rig,
             np.concatenate(self._rays, axis=1),
             np.concatenate(self._sigma, axis=1),
-            np.True_,
+            np.ones(1, dtype=bool),
         )
         self._points = smooth(self._points, evidence, self._model, iterations=ITERATIONS)
         return self._points[-1:]

@@ -177,7 +177,9 @@ class Reconstructor:
         evidence = Evidence.of(self.rig, rays, sigma, raw.inliers & np.isfinite(raw.points[..., 0]))
         points = np.full_like(raw.points, np.nan)
         covariance = np.full_like(raw.covariance, np.nan)
-        for start, stop in _stretches(np.isfinite(raw.points[..., 0]).any(axis=1), self._longest_gap):
+        for start, stop in _stretches(
+            np.asarray(np.isfinite(raw.points[..., 0]).any(axis=1)), self._longest_gap
+        ):
             initial, spread, known = _bridge(
                 raw.points[start:stop], raw.covariance[start:stop], self._longest_gap, model.acceleration
             )

@@ -12,7 +12,10 @@ from handloom.detection.runtime import Runtime
 
 Target = Literal["hands", "body", "both"]
 
-DETECTORS = {"hand": HandDetector, "body": BodyDetector}
+DETECTORS: dict[str, type[HandDetector] | type[BodyDetector]] = {
+    "hand": HandDetector,
+    "body": BodyDetector,
+}
 
 
 @dataclass(frozen=True)

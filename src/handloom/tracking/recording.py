@@ -64,7 +64,8 @@ def _matched(sources: Sequence[VideoSource], rig: CameraRig) -> list[Camera]:
     counts = f"{len(sources)} videos ({', '.join(names)}) and {len(rig)} cameras ({', '.join(rig.names)})"
     if len(sources) > len(rig):
         raise RigError(
-            f"The rig has too few cameras: {counts}.", "Leave out videos or calibrate the missing cameras."
+            f"The rig has too few cameras: {counts}.",
+            "Leave out videos or calibrate the missing cameras.",
         )
     raise RigError(
         f"The rig has more cameras than there are videos: {counts}.",

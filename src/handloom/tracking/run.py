@@ -1,7 +1,7 @@
 """Detection, then reconstruction: the two stages of a tracking run.
 
-*Detection* follows everything through all views and commits what it saw, chunk by chunk, so that a run that is
-killed goes on where it was. *Reconstruction* decides who is who over the whole recording and solves for 3D
+*Detection* follows everything through all views and commits what it saw, chunk by chunk, so that a run that
+is killed goes on where it was. *Reconstruction* decides who is who over the whole recording and solves for 3D
 keypoints, stretch by stretch. Memory does not grow with the recording's length.
 """
 
