@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from handloom.hand import HandModel
 from handloom.hand.kinematics import rotation_from_vector
 from handloom.rendering.renderer import Surface
-from handloom.rendering.skin import Complexion, bake_hand, bake_ring_colours
+from handloom.rendering.skin import Complexion, bake_forearm, bake_hand
 
 Array = NDArray[np.float64]
 
@@ -72,13 +72,11 @@ class HandSurface:
         rest = self._with_forearm(model.template, np.eye(3), np.zeros(3))
         ring_rest = rest[near]
         hand = bake_hand(model, complexion, seed)
-        arm = bake_ring_colours(
+        arm = bake_forearm(
             np.concatenate([ring_rest, ring_rest[:, :1]], axis=1),
             np.array([False, *(ring[3] for ring in _RINGS)]),
-            model,
             complexion,
             seed,
-            size=hand.shape[0],
         )
         self.texture = np.concatenate([hand, arm], axis=1)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from handloom.hand import HAND_TREE, HandModel
 from handloom.rendering.noise import wave_noise
@@ -69,21 +70,19 @@ def bake_hand(model: HandModel, complexion: Complexion, seed: int) -> Texture:
     model = model if model.side == "right" else model.mirrored()
     pixels = np.stack([model.uv[:, 0] * SIZE - 0.5, (1 - model.uv[:, 1]) * SIZE - 0.5], axis=-1)
     drawn = rasterise(pixels, np.ones(len(pixels)), model.uv_faces, (SIZE, SIZE), cull=False)
-    corners = model.faces[drawn.face]
-    weights = drawn.barycentric[..., None].astype(np.float64)
+    corners = model.faces[drawn.face[drawn.mask]]
+    weights = drawn.barycentric[drawn.mask][..., None].astype(np.float64)
 
     def over_texels(values: Array) -> Array:
-        return (values[corners] * weights).sum(axis=-2)[drawn.mask]
+        return (values[corners] * weights).sum(axis=-2)
 
     positions = over_texels(model.template)
     normals = over_texels(vertex_normals(model.template, model.faces))
     skin_weights = over_texels(model.weights)
     nail = _nails(positions, normals, model)
 
-    colour = (
-        _skin(positions, normals, complexion, seed)
-        * _finger_detail(positions, normals, skin_weights, model)[:, None]
-    )
+    colour = _skin(positions, normals, complexion, seed)
+    colour *= _finger_detail(positions, normals, skin_weights, model)[:, None]
     colour *= _blush(positions, normals, model, complexion)
     colour *= _palm_lines(positions, normals, model)[:, None]
     rim = 1.0 - np.clip(1.0 - np.abs(2.0 * nail - 1.0), 0, 1) * 0.3
@@ -95,31 +94,27 @@ def bake_hand(model: HandModel, complexion: Complexion, seed: int) -> Texture:
     return _bleed(texture, drawn.mask)
 
 
-def bake_ring_colours(
-    rings: Array, cloth: NDArray[np.bool_], model: HandModel, complexion: Complexion, seed: int, size: int
-) -> Texture:
-    """(size, size, 4) texture of a forearm given as (R, N, 3) rest rings, wrist first; ``cloth`` per ring."""
+def bake_forearm(rings: Array, cloth: NDArray[np.bool_], complexion: Complexion, seed: int) -> Texture:
+    """(512, 512, 4) texture of a forearm given as (R, N, 3) rest rings, wrist first; ``cloth`` per ring."""
     rows, columns = len(rings), rings.shape[1]
+    size = SIZE // 2
     # The chart spans 0.06 to 0.96 of the half texture across and 0.97 to 0.03 of it down.
     u = ((np.arange(size) + 0.5) / size - 0.06) / 0.90 * (columns - 1)
     v = (0.97 - (1 - (np.arange(size) + 0.5) / size)) / 0.94 * (rows - 1)
-    at = np.stack(np.meshgrid(np.clip(u, 0, columns - 1), np.clip(v, 0, rows - 1)), axis=-1).astype(
-        np.float32
-    )
-    positions = cv2.remap(rings.astype(np.float32), at[..., 0], at[..., 1], cv2.INTER_LINEAR).astype(
-        np.float64
-    )
+    across, down = np.meshgrid(np.clip(u, 0, columns - 1), np.clip(v, 0, rows - 1))
+    places = rings.astype(np.float32), across.astype(np.float32), down.astype(np.float32)
+    positions = cv2.remap(*places, cv2.INTER_LINEAR).astype(np.float64)
     outward = positions - positions.mean(axis=1, keepdims=True)
     outward /= np.linalg.norm(outward, axis=-1, keepdims=True)
     texture = np.empty((size, size, 4), dtype=np.float32)
     texture[..., :3] = _skin(positions, outward, complexion, seed)
     texture[..., 3] = 0.035
-    is_cloth = cloth[np.clip(np.ceil(at[..., 1] - 0.5).astype(int), 0, rows - 1)]
-    weave = 1.0 + 0.16 * np.sin(positions[..., 1] * 2600.0) * np.sin(at[..., 0] * 14.0)
+    is_cloth = cloth[np.ceil(down - 0.5).astype(int)]
+    weave = 1.0 + 0.16 * np.sin(positions[..., 1] * 2600.0) * np.sin(across * 14.0)
     folds = 1.0 + 0.12 * wave_noise(positions, 0.03, seed + 7)
     texture[is_cloth, :3] = ((weave * folds)[..., None] * np.array(complexion.sleeve))[is_cloth]
     texture[is_cloth, 3] = 0.0
-    return texture
+    return cv2.resize(texture, (SIZE, SIZE), interpolation=cv2.INTER_LINEAR).astype(np.float32)
 
 
 def _skin(positions: Array, normals: Array, complexion: Complexion, seed: int) -> Array:
@@ -139,13 +134,11 @@ def _finger_detail(positions: Array, normals: Array, weights: Array, model: Hand
         finger, segment = joint.split("_")
         if segment == "cmc" or (finger != "thumb" and segment == "mcp"):
             continue
-        own = weights[:, [i for i, name in enumerate(HAND_TREE.joints) if name.startswith(finger)]].sum(
-            axis=1
-        )
+        own = weights[:, _of_finger(finger)].sum(axis=1)
         flexion, _, bone = model.axes[k]
         local = positions - model.rest_joints[k + 1]
         along, across = local @ bone, local @ flexion
-        palmar = normals @ np.cross(flexion, bone) * (-1.0)
+        palmar = normals @ np.cross(flexion, bone)
         under, over = np.clip(2 * palmar, 0, 1) * own, np.clip(-1.6 * palmar, 0, 1) * own
         for at, depth in ((-0.0012, 0.30), (0.0016, 0.22)):
             line = along - at - 8.0 * across**2
@@ -182,16 +175,15 @@ def _nails(positions: Array, normals: Array, model: HandModel) -> Array:
         centre, half = own.mean(axis=0), [np.ptp(own @ axis) / 2 for axis in (flexion, bone)]
         local = positions - centre
         radius = (np.abs(local @ flexion / half[0]) ** 3 + np.abs(local @ bone / half[1]) ** 3) ** (1 / 3)
-        facing = (normals @ np.cross(flexion, bone) < 0.2) & (np.linalg.norm(local, axis=1) < 0.015)
+        facing = (normals @ np.cross(flexion, bone) < -0.2) & (np.linalg.norm(local, axis=1) < 0.015)
         nail = np.maximum(nail, np.where(facing, np.clip((1.0 - radius) / 0.12, 0, 1), 0.0))
     return nail
 
 
 def _palm_lines(positions: Array, normals: Array, model: HandModel) -> Array:
     """Darkening by the three great lines of the palm."""
-    index, middle, little = (
-        model.rest_joints[HAND_TREE.index(f"{f}_mcp")] for f in ("index", "middle", "little")
-    )
+    knuckles = [HAND_TREE.index(f"{finger}_mcp") for finger in ("index", "middle", "little")]
+    index, middle, little = model.rest_joints[knuckles]
     half, length = abs(index[0] - little[0]) / 2, middle[1]
     centre = 0.5 * (index[0] + little[0])
     thumbward = np.sign(index[0] - little[0])
@@ -199,12 +191,11 @@ def _palm_lines(positions: Array, normals: Array, model: HandModel) -> Array:
     shade = np.ones(len(positions))
     for line in _PALM_LINES:
         bends = np.array(line) * [half * thumbward, length] + [centre, 0.0]
-        t = np.linspace(0, len(line) - 1, 60)
+        t = np.linspace(0, len(line) - 1, 80)
         course = np.stack([_smooth(t, bends[:, axis]) for axis in range(2)], axis=-1)
-        distance = np.linalg.norm(positions[:, None, :2] - course, axis=2).min(axis=1)
-        shade *= 1.0 - palm * (
-            0.20 * np.exp(-((distance / 0.0009) ** 2)) + 0.08 * np.exp(-((distance / 0.004) ** 2))
-        )
+        distance = cKDTree(course).query(positions[:, :2])[0]
+        mark, fold = np.exp(-((distance / 0.0009) ** 2)), np.exp(-((distance / 0.004) ** 2))
+        shade *= 1.0 - palm * (0.20 * mark + 0.08 * fold)
     return shade
 
 
