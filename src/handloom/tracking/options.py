@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from handloom.detection import BodyDetector, Detector, HandDetector
 from handloom.detection.models import MODELS
 from handloom.detection.runtime import Runtime
+from handloom.errors import HandloomError
 
 Target = Literal["hands", "body", "both"]
 
@@ -45,6 +46,20 @@ class TrackOptions:
     fill_s: float = 0.25
     fps: float | None = None
     offsets_s: tuple[float, ...] | None = None
+
+    def with_offsets(self, text: str) -> TrackOptions:
+        """The same with the offsets written as ``"0,0.04"``, seconds.
+
+        Raises:
+            HandloomError: if that is not a list of numbers.
+        """
+        try:
+            offsets = tuple(float(part) for part in text.split(","))
+        except ValueError as error:
+            raise HandloomError(
+                f"The offsets {text!r} are not numbers.", "Write one per view, in seconds: 0,0.04"
+            ) from error
+        return replace(self, offsets_s=offsets)
 
     @property
     def kinds(self) -> tuple[str, ...]:

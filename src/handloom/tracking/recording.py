@@ -20,10 +20,12 @@ class Recording:
     """Videos and the cameras that took them, in the same order.
 
     Attributes:
+        videos: where each view came from, as it was given.
         sources: one per view.
         rig: one camera per view, its image size that of the video.
     """
 
+    videos: tuple[str, ...]
     sources: tuple[VideoSource, ...]
     rig: CameraRig
 
@@ -48,11 +50,17 @@ def open_recording(
         fitted = tuple(
             _fitted(camera, source, progress) for camera, source in zip(cameras, sources, strict=True)
         )
-        return Recording(sources, replace(rig, cameras=fitted))
+        return Recording(tuple(_place(video) for video in videos), sources, replace(rig, cameras=fitted))
     except BaseException:
         for source in sources:
             source.close()
         raise
+
+
+def _place(video: str | Path | int) -> str:
+    """An absolute path, so that the pictures are found again; a webcam keeps its number."""
+    path = Path(str(video))
+    return str(path.resolve()) if path.exists() else str(video)
 
 
 def _matched(sources: Sequence[VideoSource], rig: CameraRig) -> list[Camera]:

@@ -225,13 +225,13 @@ def _record(
     timings: dict[str, float],
     command: Sequence[str],
 ) -> dict[str, Any]:
-    inputs = {
-        source.name: {"image_size": list(source.image_size), "fps": source.fps}
-        for source in recording.sources
+    videos = {
+        camera.name: {"path": video, "image_size": list(source.image_size), "fps": source.fps}
+        for camera, video, source in zip(recording.rig, recording.videos, recording.sources, strict=True)
     }
     return describe_run(
         command,
-        inputs={"views": inputs, "frames": log.frames},
+        inputs={"videos": videos, "frames": log.frames},
         options=asdict(options),
         models=options.models(),
         timings_s=timings,

@@ -1,0 +1,71 @@
+"""What a finished run tells: a table, the report, the recording."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from handloom.keypoints import Keypoints3D
+from handloom.progress import Progress
+from handloom.session import Session
+
+UNIT_NAMES = {"m": "metres", "board-square": "board squares"}
+
+
+def present(
+    session: Session,
+    console: Console,
+    progress: Progress,
+    *,
+    videos: Sequence[str | Path] | None = None,
+    truth: Any = None,
+    report: bool = True,
+    recording: bool = True,
+) -> None:
+    """Write the report and the viewer's recording, and say in a few lines what was found."""
+    if report:
+        from handloom.view.report import write_report
+
+        write_report(session, session.folder / "report.html", videos, truth, progress)
+    if recording:
+        from handloom.view.recording import write_recording
+
+        write_recording(session, session.folder / "recording.rrd", videos, progress)
+    console.print(_summary(session))
+    console.print(f"session  {session.folder}")
+    if report:
+        console.print(f"report   {session.folder / 'report.html'}")
+    if recording:
+        console.print(f"viewer   handloom view {session.folder}")
+    if session.unit != "m":
+        console.print(
+            f"[yellow]note[/]  lengths are in {UNIT_NAMES.get(session.unit, 'units of unknown length')}: "
+            "say --unit with the length of one to get metres"
+        )
+
+
+def _summary(session: Session) -> Table:
+    table = Table(title=f"{len(session)} frames, {len(session.views)} views", title_justify="left")
+    for column in ("track", "frames with 3D", "median reprojection", "bone-length variation"):
+        table.add_column(column, justify="left" if column == "track" else "right")
+    for track in session.tracks:
+        points = session.keypoints3d(track)
+        found = np.isfinite(points.xyz[..., 0]).mean()
+        known = points.reprojection_px[np.isfinite(points.reprojection_px)]
+        residual = f"{np.median(known):.1f} px" if len(known) else "–"
+        table.add_row(track.name, f"{100 * found:.1f} %", residual, _variation(points))
+    return table
+
+
+def _variation(points: Keypoints3D) -> str:
+    lengths = points.bone_lengths()
+    whole = np.isfinite(lengths).all(axis=1)
+    if whole.sum() < 2:
+        return "–"
+    spread = lengths[whole].std(axis=0) / lengths[whole].mean(axis=0)
+    return f"{100 * spread.mean():.1f} %"
