@@ -6,10 +6,11 @@
 
 Networks trained on hand-labelled pictures do not point at the centres of rotation: their wrist lies a good
 centimetre into the hand, their knuckles nearer to the palm, their tips on the pad before the end. That
-difference is a convention, not an error, so it belongs in the definition of the keypoints. Here hands of many shapes, complexions, poses, rooms and
-lights are filmed from four sides, the network's landmarks are triangulated robustly, and every keypoint
-becomes the point, carried by the bones at its joint, that lies nearest to them. Seeds start at 1000, the
-hands turn twice as far as in the demo and move in jumps: nothing of the demo capture is used.
+difference is a convention, not an error, so it belongs in the definition of the keypoints. Here hands of many
+shapes, complexions, poses, rooms and lights are filmed from four sides, the network's landmarks are
+triangulated robustly, and every keypoint becomes the point, carried by the bones at its joint, that lies
+nearest to them. Seeds start at 1000, the hands turn twice as far as in the demo and move in jumps: nothing of
+the demo capture is used.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from handloom.cameras import read_rig
+from handloom.errors import HandloomError
 from handloom.synthesis import demo_rig, make_demo_capture, read_truth
 from handloom.video import open_video
 
@@ -79,6 +80,19 @@ def test_cameras_stand_35_to_60_degrees_apart():
     cosine = (away[1:] * away[:-1]).sum(axis=1) / (distance[1:] * distance[:-1])
     assert (np.rad2deg(np.arccos(cosine)) > 35).all()
     assert any(np.abs(camera.distortion).max() > 0 for camera in rig)
+
+
+@pytest.mark.parametrize("nothing", [{"cameras": 0}, {"frames": 0}, {"hands": ()}, {"hands": ("both",)}])
+def test_a_capture_of_nothing_is_refused(tmp_path, nothing):
+    with pytest.raises(ValueError, match=r"nothing to film|side"):
+        make_demo_capture(tmp_path, image_size=SIZE, **{"frames": 2} | nothing)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_in_the_way_of_the_folder_is_named(tmp_path):
+    (tmp_path / "taken").write_text("")
+    with pytest.raises(HandloomError, match="taken"):
+        make_demo_capture(tmp_path / "taken", frames=1, image_size=SIZE)
 
 
 def test_no_torch_is_needed():

@@ -14,6 +14,7 @@ from handloom.cameras import CameraRig, write_rig
 from handloom.hand import HandModel, PosedHand, load_open_hand
 from handloom.progress import SILENT, Progress
 from handloom.rendering import COMPLEXIONS, HandSurface, Lighting, SensorNoise, render, room
+from handloom.session.files import explained, whole_file
 from handloom.synthesis.motion import HandMotion, random_motion
 from handloom.synthesis.stage import demo_rig
 from handloom.video import VideoWriter
@@ -82,9 +83,14 @@ def make_demo_capture(
     Raises:
         VideoError: if a recording cannot be written.
         CameraFileError: if the rig cannot be written.
+        SessionError: if the folder or the truth cannot be written.
+        ValueError: for a side that is none, or without cameras, frames or hands.
     """
+    if cameras < 1 or frames < 1 or not hands:
+        raise ValueError(f"nothing to film: {cameras} cameras, {frames} frames, hands {list(hands)}")
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    with explained(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(seed)
     rig = demo_rig(cameras, image_size)
     actors = cast(hands, frames, fps, rng)
@@ -96,16 +102,17 @@ def make_demo_capture(
 
 
 def write_truth(truth: Truth, path: str | Path) -> None:
-    """Write a ``truth.npz``."""
-    np.savez_compressed(
-        path,
-        sides=np.array(truth.sides),
-        keypoints=truth.keypoints,
-        joints=truth.joints,
-        shape=truth.shape,
-        angles=truth.angles,
-        T_world_wrist=truth.T_world_wrist,
-    )
+    """Write a ``truth.npz``. Raises :class:`SessionError` if the place cannot be written."""
+    with whole_file(Path(path)) as temporary:
+        np.savez_compressed(
+            temporary,
+            sides=np.array(truth.sides),
+            keypoints=truth.keypoints,
+            joints=truth.joints,
+            shape=truth.shape,
+            angles=truth.angles,
+            T_world_wrist=truth.T_world_wrist,
+        )
 
 
 def read_truth(path: str | Path) -> Truth:
@@ -161,7 +168,7 @@ def film(
     rng: np.random.Generator,
     progress: Progress = SILENT,
 ) -> None:
-    """Render every camera of a rig to a file of its own, all files complete or none."""
+    """Render every camera of a rig to a file of its own, which appears once it is complete."""
     lighting = Lighting(key=(rng.uniform(-0.6, 0.6), -0.8, rng.uniform(0.5, 1.0)))
     frames = len(actors[0].posed.vertices)
     with ExitStack() as stack:
