@@ -37,7 +37,7 @@ class BodyDetector:
     skeleton = BODY
     presence_threshold = 0.5
     person_threshold = 0.5
-    noise = 0.012
+    noise = 0.010
 
     def __init__(self, runtime: Runtime = "litert") -> None:
         self._person = load_network(model_path("pose_detection"), runtime)
@@ -74,7 +74,7 @@ class BodyDetector:
         """
         hips = (xy[LEFT_HIP] + xy[RIGHT_HIP]) / 2
         shoulders = (xy[LEFT_SHOULDER] + xy[RIGHT_SHOULDER]) / 2
-        radius = np.nanmax(np.linalg.norm(xy - hips, axis=1))
+        radius = np.max(np.linalg.norm(xy - hips, axis=1))
         direction = (shoulders - hips) / max(float(np.linalg.norm(shoulders - hips)), 1e-6)
         return _around(hips, hips + direction * radius)
 

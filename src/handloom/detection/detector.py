@@ -54,4 +54,4 @@ class Detector(Protocol):
         """Read the keypoints inside a region of a (height, width, 3) RGB picture."""
 
     def region_of(self, xy: Array) -> Region:
-        """The region to read next time for a thing whose keypoints are at (J, 2) pixels, NaN allowed."""
+        """The region to read next time for a thing whose keypoints are at (J, 2) pixels, all finite."""

@@ -42,7 +42,7 @@ class HandDetector:
     skeleton = HAND
     presence_threshold = 0.5
     palm_threshold = 0.5
-    noise = 0.012
+    noise = 0.010
 
     def __init__(self, runtime: Runtime = "litert", *, lite: bool = False) -> None:
         size = "lite" if lite else "full"

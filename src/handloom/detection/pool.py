@@ -26,6 +26,8 @@ class DetectorPool:
     """
 
     def __init__(self, make: Callable[[], Detector], workers: int | None = None) -> None:
+        # Crops are cut by the workers: OpenCV must not start threads of its own beside them.
+        self._opencv_threads = cv2.getNumThreads()
         cv2.setNumThreads(1)
         self.example = make()
         """A detector for questions that need no network run: skeleton, thresholds, next region."""
@@ -46,6 +48,7 @@ class DetectorPool:
     def close(self) -> None:
         """Let the workers end."""
         self._executor.shutdown(wait=True, cancel_futures=True)
+        cv2.setNumThreads(self._opencv_threads)
 
     def _all(self, method: str, jobs: Sequence[tuple]) -> list:
         return list(self._executor.map(lambda job: getattr(self._detector(), method)(*job), jobs))

@@ -86,4 +86,5 @@ def _overlap(box: Array, others: Array) -> Array:
     low = np.maximum(box[0] - box[1] / 2, others[:, 0] - others[:, 1] / 2)
     high = np.minimum(box[0] + box[1] / 2, others[:, 0] + others[:, 1] / 2)
     shared = np.prod(np.clip(high - low, 0, None), axis=1)
-    return shared / (np.prod(box[1]) + np.prod(others[:, 1], axis=1) - shared)
+    union = np.prod(box[1]) + np.prod(others[:, 1], axis=1) - shared
+    return shared / np.maximum(union, 1e-12)

@@ -104,7 +104,7 @@ def _hand() -> Anatomy:
         spread=np.array([0.12] * len(HAND_PROPORTIONS) + [0.25] * len(PALM_STRUTS)),
         stiffness=np.full(len(expected), 0.11),
         chains=np.array([HAND.indices(chain) for chain in chains]),
-        acceleration_mps2=4.0,
+        acceleration_mps2=4.3,
     )
 
 

@@ -113,10 +113,15 @@ def _weighted_median(values: Array, weights: Array) -> tuple[Array, Array]:
         if not known.any():
             continue
         x, w = values[known, column], weights[known, column]
-        order = np.argsort(x, kind="stable")
-        cumulative = np.cumsum(w[order])
-        median[column] = x[order][np.searchsorted(cumulative, cumulative[-1] / 2)]
-        scatter = 1.4826 * np.median(np.abs(np.log(x / median[column])))
-        independent = max(cumulative[-1] / w.max() / EFFECTIVE, 1.0)
+        median[column] = _middle(x, w)
+        scatter = 1.4826 * _middle(np.abs(np.log(x / median[column])), w)
+        independent = max(w.sum() / w.max() / EFFECTIVE, 1.0)
         deviation[column] = scatter / np.sqrt(independent)
     return median, deviation
+
+
+def _middle(values: Array, weights: Array) -> float:
+    """The weighted median of (N,) values."""
+    order = np.argsort(values, kind="stable")
+    cumulative = np.cumsum(weights[order])
+    return float(values[order][np.searchsorted(cumulative, cumulative[-1] / 2)])

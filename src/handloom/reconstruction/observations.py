@@ -16,6 +16,9 @@ from handloom.skeleton import Skeleton
 Array = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
+LEAST_NOISE_PX = 2.5
+"""Blur and sensor noise: no keypoint is surer than this, however small the region it was read in."""
+
 
 @dataclass(frozen=True, eq=False)
 class ObservationTable:
@@ -91,7 +94,7 @@ class ObservationTable:
             where = (self.view[rows], self.frame[rows] - start)
             xy[where] = self.xy[rows]
             confidence[where] = self.confidence[rows]
-            sigma[where] = noise * self.region_px[rows]
+            sigma[where] = np.hypot(noise * self.region_px[rows], LEAST_NOISE_PX)
         return Sightings(xy, confidence, sigma)
 
 

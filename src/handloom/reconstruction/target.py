@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -64,9 +65,14 @@ class Target:
             return None
         return self.points + self.velocity * min(self.age + 1, HORIZON)
 
-    def observe(self, readings: dict[int, Reading], points: Array | None) -> None:
-        """Take in what this frame brought: a reading for some views and, if they agree, points in space."""
-        self.seen = {view: reading.xy for view, reading in readings.items()}
+    def observe(self, readings: dict[int, Reading], points: Array | None, blind: Collection[int] = ()) -> None:
+        """Take in what this frame brought: a reading for some views and, if they agree, points in space.
+
+        Views that are ``blind``, because they have no picture, tell nothing: where a target is known from
+        there alone, it is expected where it was.
+        """
+        kept = {} if self.in_space else {view: xy for view, xy in self.seen.items() if view in blind}
+        self.seen = kept | {view: reading.xy for view, reading in readings.items()}
         self.unseen = 0 if readings else self.unseen + 1
         self.age += 1
         if points is not None:

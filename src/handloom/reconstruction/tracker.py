@@ -103,8 +103,9 @@ class Tracker:
             target.id: self._settle(target, readings[target.id], predictions) for target in self._targets
         }
         self._merge(readings, points)
+        blind = [view for view, image in enumerate(images) if image is None]
         for target in self._targets:
-            target.observe(readings[target.id], points[target.id])
+            target.observe(readings[target.id], points[target.id], blind)
         observations = [
             Observation(target.id, view, reading)
             for target in self._targets
@@ -282,6 +283,7 @@ class Tracker:
             readings[keep.id] = together
             points[keep.id] = joint_points
             keep.rightness += join.rightness
+            keep.misses |= dict.fromkeys(readings[join.id], 0)
             self._targets.remove(join)
 
     def _variants(self, held: dict[int, Reading]) -> list[dict[int, Reading]]:
@@ -311,7 +313,7 @@ class Tracker:
         """Forget what is gone, split what has become the other hand, keep no more than the limit in space."""
         kept = []
         for target in self._targets:
-            if target.unseen > (PATIENCE if target.in_space else 0):
+            if target.unseen > PATIENCE or not (target.in_space or target.seen):
                 continue
             if target.age > PATIENCE:
                 target.points = None
