@@ -20,6 +20,8 @@ from handloom.skeleton import BODY, HAND
 
 Array = NDArray[np.float64]
 
+OTHER = {"left": "right", "right": "left"}
+
 SHORTEST = 5
 """Frames a target must have been seen in to be more than a flicker."""
 
@@ -55,6 +57,10 @@ class Fragment:
     def seen(self) -> NDArray[np.int64]:
         """Sorted frames it was seen in."""
         return np.unique(np.concatenate(self.frames))
+
+    def shared_with(self, other: Fragment) -> int:
+        """Number of frames in which both were seen."""
+        return len(np.intersect1d(self.seen, other.seen, assume_unique=True))
 
     @property
     def body(self) -> int | None:
@@ -96,12 +102,13 @@ class IdentityResolver:
             if track is not None:
                 subject_of[fragment.target] = track.subject
         hands: dict[Track, list[Fragment]] = {}
-        for fragment in self._ranked(self._hands):
-            side = "right" if fragment.log_odds >= 0 else "left"
-            other = "left" if side == "right" else "right"
-            owner = subject_of.get(fragment.body) if fragment.body is not None else None
+        ranked = self._ranked(self._hands)
+        owners = {f.target: subject_of.get(f.body) if f.body is not None else None for f in ranked}
+        sides = self._sides(ranked, owners)
+        for fragment in ranked:
+            side, owner = sides[fragment.target], owners[fragment.target]
+            other = OTHER[side]
             subjects = sorted(range(self._people), key=lambda subject: subject != owner)
-            # One person has one hand of each side: if the likelier is taken, it is the other one.
             if owner is not None:
                 options = [Track(owner, "hand", s) for s in (side, other)]
             else:
@@ -116,6 +123,23 @@ class IdentityResolver:
         if self._space and confirmed:
             kept = confirmed
         return sorted(kept, key=lambda f: (-f.shared, -len(f.seen), f.target))
+
+    def _sides(self, hands: list[Fragment], owners: dict[int, int | None]) -> dict[int, str]:
+        """Which side each target is; of two that one person shows at once, the surer one decides."""
+        sides: dict[int, str] = {}
+        surest = sorted(hands, key=lambda f: -abs(f.log_odds))
+        for i, fragment in enumerate(surest):
+            likelier = "right" if fragment.log_odds >= 0 else "left"
+            owner = owners[fragment.target]
+            rivals = [
+                other
+                for other in surest[:i]
+                if sides[other.target] == likelier
+                and (self._people == 1 or (owner is not None and owner == owners[other.target]))
+            ]
+            taken = any(fragment.shared_with(other) > OVERLAP for other in rivals)
+            sides[fragment.target] = OTHER[likelier] if taken else likelier
+        return sides
 
     def _match_wrists(self, hands: ObservationTable, bodies: ObservationTable) -> None:
         wrist = HAND.index("wrist")
@@ -152,7 +176,7 @@ def _collect(table: ObservationTable, fragments: dict[int, Fragment]) -> None:
 def _place(fragment: Fragment, options: list[Track], placed: dict[Track, list[Fragment]]) -> Track | None:
     """Give a target to the first track that is free while it was seen; None where there is no room."""
     for track in options:
-        taken = sum(len(np.intersect1d(fragment.seen, other.seen)) for other in placed.get(track, ()))
+        taken = sum(fragment.shared_with(other) for other in placed.get(track, ()))
         if taken <= OVERLAP:
             placed.setdefault(track, []).append(fragment)
             return track

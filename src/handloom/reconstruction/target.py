@@ -65,7 +65,9 @@ class Target:
             return None
         return self.points + self.velocity * min(self.age + 1, HORIZON)
 
-    def observe(self, readings: dict[int, Reading], points: Array | None, blind: Collection[int] = ()) -> None:
+    def observe(
+        self, readings: dict[int, Reading], points: Array | None, blind: Collection[int] = ()
+    ) -> None:
         """Take in what this frame brought: a reading for some views and, if they agree, points in space.
 
         Views that are ``blind``, because they have no picture, tell nothing: where a target is known from
