@@ -9,10 +9,12 @@ frame the same problem is a causal filter.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, solveh_banded
+from threadpoolctl import ThreadpoolController
 
 from handloom.cameras import CameraRig
 from handloom.reconstruction import trajectory_kernels as kernels
@@ -96,7 +98,17 @@ def smooth(initial: Array, evidence: Evidence, model: MotionModel, *, iterations
     Returns:
         (T, J, 3) points.
     """
-    points = np.ascontiguousarray(initial)
+    with _blas().limit(limits=1, user_api="blas"):
+        return _solved(np.ascontiguousarray(initial), evidence, model, iterations)
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    """Handle on the BLAS threads: on bands this narrow they spend their time waiting for each other."""
+    return ThreadpoolController()
+
+
+def _solved(points: Array, evidence: Evidence, model: MotionModel, iterations: int) -> Array:
     damping = 1e-6
     band, gradient, cost = _normal_equations(points, evidence, model)
     for _ in range(iterations):
@@ -115,7 +127,7 @@ def smooth(initial: Array, evidence: Evidence, model: MotionModel, *, iterations
 
 def _normal_equations(points: Array, evidence: Evidence, model: MotionModel) -> tuple[Array, Array, float]:
     joints = points.shape[1]
-    band = np.zeros((6 * joints + 1, points.size))
+    band = np.zeros((6 * joints + 1, points.size), order="F")  # as LAPACK wants it
     gradient = np.zeros(points.size)
     cost = kernels.add_reprojection(
         points, evidence.R, evidence.t, evidence.rays, evidence.precision, band, gradient
@@ -129,7 +141,7 @@ def _normal_equations(points: Array, evidence: Evidence, model: MotionModel) -> 
 
 
 def _step(band: Array, gradient: Array, damping: float) -> Array:
-    damped = band.copy()
+    damped = band.copy(order="F")
     damped[0] *= 1 + damping
     damped[0] += 1e-12 * damped[0].max()  # a joint that nothing fixes stays where it is
     try:
