@@ -16,7 +16,7 @@ from handloom.view.measures import accelerations, extents_px, mean_present
 from handloom.view.report import statistics
 from handloom.view.report.statistics import Statistics
 from handloom.view.report.streams import Curve, Distribution, Moments
-from handloom.view.units import LengthUnit, number, percent
+from handloom.view.units import NO_BREAK, LengthUnit, number, percent
 
 VALUES = arrays(np.float64, st.integers(1, 200), elements=st.floats(1e-3, 1e3))
 
@@ -108,11 +108,11 @@ def test_extent_of_a_single_point_is_not_known() -> None:
     [("m", "3.40 mm"), ("board-square", "0.00340 board squares"), ("unknown", "0.00340 units")],
 )
 def test_lengths_in_words(unit: str, text: str) -> None:
-    assert LengthUnit.of(unit).text(0.0034) == text
+    assert LengthUnit.of(unit).text(0.0034).replace(NO_BREAK, " ") == text
 
 
 def test_figures_are_never_rounded_to_perfection() -> None:
-    assert percent(0.9999) == "99.9 %"
-    assert percent(1.0) == "100 %"
+    assert percent(0.9999) == f"99.9{NO_BREAK}%"
+    assert percent(1.0) == f"100{NO_BREAK}%"
     assert number(float("nan")) == "–"
     assert number(1234.5) == "1234"

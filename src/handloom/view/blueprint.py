@@ -11,6 +11,7 @@ from handloom.view.scene import Scene
 from handloom.view.units import LengthUnit
 
 _BACKGROUND = (24, 26, 31)
+_LEGEND_LINES = 4  # a longer legend would hide the curves
 
 
 def blueprint(session: Session, scene: Scene) -> rrb.Blueprint:
@@ -34,7 +35,11 @@ def blueprint(session: Session, scene: Scene) -> rrb.Blueprint:
         name="Views",
     )
     curves = rrb.Horizontal(
-        rrb.TimeSeriesView(origin="/error", name="Reprojection error, px"),
+        rrb.TimeSeriesView(
+            origin="/error",
+            name="Reprojection error, px",
+            plot_legend=rrb.PlotLegend(visible=len(session.tracks) * len(session.views) <= _LEGEND_LINES),
+        ),
         rrb.TimeSeriesView(origin="/bones", name="Deviation of bone lengths, %"),
         rrb.TimeSeriesView(origin="/views_used", name="Views behind a joint"),
         column_shares=[2, 1, 1],

@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+NO_BREAK = "\u00a0"
+"""Between a number and its unit."""
+
 
 @dataclass(frozen=True)
 class LengthUnit:
@@ -35,7 +38,7 @@ class LengthUnit:
 
     def text(self, length: float) -> str:
         """A length with its unit: ``"3.4 mm"``, ``"0.120 board squares"``; a dash if it is not known."""
-        return f"{number(length * self.factor)} {self.shown}" if math.isfinite(length) else "–"
+        return f"{number(length * self.factor)}{NO_BREAK}{self.shown}" if math.isfinite(length) else "–"
 
 
 def number(value: float) -> str:
@@ -55,5 +58,5 @@ def percent(fraction: float) -> str:
     value = 100.0 * fraction
     if 99.0 < value < 100.0 or 0.0 < value < 10.0:
         value = math.floor(value * 10.0) / 10.0 if value > 99.0 else value
-        return f"{value:.1f} %"
-    return f"{value:.0f} %"
+        return f"{value:.1f}{NO_BREAK}%"
+    return f"{value:.0f}{NO_BREAK}%"

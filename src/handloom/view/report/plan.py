@@ -66,10 +66,14 @@ def _plan(rig: CameraRig, paths: dict[TrackStatistics, Array], axes: Array, unit
         for gathered, path in paths.items()
     )
     spots = [place(camera.center) for camera in rig]
+    tips = [
+        spot + 0.7 * _MARKER * (axes @ camera.axis) * [1.0, -1.0]
+        for camera, spot in zip(rig, spots, strict=True)
+    ]
     cameras = Markup("").join(_wedge(camera, i, spots[i], axes) for i, camera in enumerate(rig))
     names = Markup("").join(
         Markup('<text x="{:.1f}" y="{:.1f}" text-anchor="middle">{}</text>').format(x, y + 4.0, camera.name)
-        for camera, (x, y) in zip(rig, _free_places(spots), strict=True)
+        for camera, (x, y) in zip(rig, _free_places(spots, tips), strict=True)
     )
     length, text = _scale_bar(span, unit)
     bar = Markup(
@@ -93,10 +97,15 @@ def _wedge(camera: Camera, index: int, at: Array, axes: Array) -> Markup:
     ).format(*at, *a, *(b - a), as_css(view_colour(index)), as_css(view_colour(index)))
 
 
-def _free_places(spots: Sequence[Array]) -> list[Array]:
-    """For the name of each camera the place around it that is furthest from other cameras and names."""
-    around = np.array([[0.0, 22.0], [0.0, -22.0], [-34.0, 0.0], [34.0, 0.0], [-30.0, 20.0], [30.0, 20.0]])
-    taken = list(spots)
+def _free_places(spots: Sequence[Array], tips: Sequence[Array]) -> list[Array]:
+    """For the name of each camera the place around it that is furthest from cameras and other names.
+
+    Args:
+        spots: (2,) where each camera stands.
+        tips: (2,) the middle of what its wedge covers.
+    """
+    around = np.array([[0.0, 24.0], [0.0, -24.0], [-30.0, 22.0], [30.0, 22.0], [-30.0, -22.0], [30.0, -22.0]])
+    taken = [*spots, *tips]
     places = []
     for spot in spots:
         candidates = spot + around

@@ -11,7 +11,7 @@ import numpy as np
 from handloom.keypoints import Track
 from handloom.session import Session
 from handloom.view.report.statistics import Statistics, TrackStatistics
-from handloom.view.units import LengthUnit, number, percent
+from handloom.view.units import NO_BREAK, LengthUnit, number, percent
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def verdicts(statistics: TrackStatistics, unit: LengthUnit) -> list[Verdict]:
     rows = [
         Verdict(
             "Coverage",
-            percent(coverage).removesuffix(" %"),
+            percent(coverage).removesuffix(f"{NO_BREAK}%"),
             "%",
             _grade(1.0 - coverage, 0.05, 0.2),
             f"A position for at least half of the joints in {statistics.frames_tracked} of "
@@ -75,7 +75,7 @@ def verdicts(statistics: TrackStatistics, unit: LengthUnit) -> list[Verdict]:
         ),
         Verdict(
             "Bone-length variation",
-            percent(variation).removesuffix(" %"),
+            percent(variation).removesuffix(f"{NO_BREAK}%"),
             "%",
             _grade(variation, *limits),
             "Bones do not change: what varies is error. Standard deviation over mean, averaged over "
