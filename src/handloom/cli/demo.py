@@ -39,7 +39,7 @@ def demo(
     present(session, console, progress, truth=truth)
     table = Table(title="Error against the truth, millimetres", title_justify="left")
     for column in ("track", "frames", "mean", "median", "95 %", "plain DLT, mean"):
-        table.add_column(column, justify="left" if column == "track" else "right")
+        table.add_column(column, justify="left" if column == "track" else "right", no_wrap=column == "track")
     for error in errors_against(session, truth):
         numbers = (error.mean_mm, error.median_mm, error.p95_mm, error.dlt_mm)
         table.add_row(error.track.name, str(error.frames), *(f"{number:.2f}" for number in numbers))

@@ -38,6 +38,8 @@ def main() -> None:
         if error.remedy:
             errors.print(f"[bold]→[/]      {escape(error.remedy)}")
         sys.exit(1)
-    except KeyboardInterrupt:
-        errors.print("[yellow]interrupted[/]  the same command with --resume goes on from here")
-        sys.exit(INTERRUPTED)
+    except SystemExit as end:
+        # Ctrl-C arrives as the status that typer makes of it.
+        if end.code == INTERRUPTED and sys.argv[1:2] == ["track"]:
+            errors.print("[yellow]interrupted[/]  the same command with --resume goes on from here")
+        raise

@@ -19,12 +19,12 @@ from rich.text import Text
 
 
 class _Rate(ProgressColumn):
-    """Units per second over the whole step once it is done, over the last moments before."""
+    """Units per second since the step began."""
 
     def render(self, task: Bar) -> Text:
-        speed = task.finished_speed or task.speed
-        unit = task.fields["unit"]
-        return Text(f"{speed:6.1f} {unit}/s" if speed else f"     – {unit}/s", style="cyan")
+        elapsed = task.finished_time or task.elapsed
+        speed = f"{task.completed / elapsed:6.1f}" if elapsed else "     –"
+        return Text(f"{speed} {task.fields['unit']}/s", style="cyan")
 
 
 class TerminalTask:

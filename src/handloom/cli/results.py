@@ -52,7 +52,7 @@ def present(
 def _summary(session: Session) -> Table:
     table = Table(title=f"{len(session)} frames, {len(session.views)} views", title_justify="left")
     for column in ("track", "frames with 3D", "median reprojection", "bone-length variation"):
-        table.add_column(column, justify="left" if column == "track" else "right")
+        table.add_column(column, justify="left" if column == "track" else "right", no_wrap=column == "track")
     for track in session.tracks:
         points = session.keypoints3d(track)
         found = np.isfinite(points.xyz[..., 0]).mean()

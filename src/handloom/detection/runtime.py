@@ -6,6 +6,10 @@ always computes on the thread that calls it and a thread must own the networks i
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -37,8 +41,9 @@ class LiteRTNetwork:
     def __init__(self, path: Path) -> None:
         from ai_edge_litert.interpreter import Interpreter
 
-        self._interpreter = Interpreter(model_path=str(path), num_threads=1)
-        self._interpreter.allocate_tensors()
+        with _quiet():
+            self._interpreter = Interpreter(model_path=str(path), num_threads=1)
+            self._interpreter.allocate_tensors()
         entry = self._interpreter.get_input_details()[0]
         self.side = int(entry["shape"][1])
         self._input = self._interpreter.tensor(entry["index"])
@@ -96,6 +101,20 @@ def load_network(path: Path, runtime: Runtime = "litert") -> Network:
             f"{path.name} could not be loaded by {runtime}: {error}.",
             "Fetch it anew: handloom models --fetch.",
         ) from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep what a native library says about itself off the terminal; its failures are exceptions."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
 
 
 def _normalise(crop: Image, low: float, high: float, out: Tensor) -> None:
