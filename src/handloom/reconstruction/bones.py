@@ -115,10 +115,10 @@ def _weighted_median(values: Array, weights: Array) -> tuple[Array, Array]:
         x, w = values[known, column], weights[known, column]
         median[column] = _middle(x, w)
         scatter = 1.4826 * _middle(np.abs(np.log(x / median[column])), w)
-        # A few samples agree by chance, curled ones in their error: none is surer than its weight says.
-        scatter = max(scatter, 1 / np.sqrt(w.max()))
-        independent = max(w.sum() / w.max() / EFFECTIVE, 1.0)
-        deviation[column] = scatter / np.sqrt(independent)
+        count = w.sum() / w.max()
+        # One sample shows no scatter at all, and a few may agree by chance.
+        by_chance = 1 / np.sqrt(w.max()) / count
+        deviation[column] = max(scatter, by_chance) / np.sqrt(max(count / EFFECTIVE, 1.0))
     return median, deviation
 
 

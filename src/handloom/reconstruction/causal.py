@@ -120,7 +120,7 @@ class OneEuroFilter:
 
     def update(self, values: Array, time_s: float) -> Array:
         """Filter the values of one instant; a value that is NaN stays so and starts afresh on its return."""
-        values = np.asarray(values, dtype=np.float64)
+        values = np.array(values, dtype=np.float64)
         if self._raw is None:
             self._value, self._speed = values.copy(), np.zeros_like(values)
         else:
