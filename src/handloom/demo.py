@@ -14,6 +14,7 @@ from handloom.progress import SILENT, Progress
 from handloom.reconstruction import triangulate_dlt
 from handloom.samples import real_walk
 from handloom.session import Session
+from handloom.session.files import explained
 from handloom.synthesis import make_demo_capture
 from handloom.tracking import TrackOptions, track
 
@@ -79,7 +80,8 @@ def run_real_demo(out: str | Path, *, overwrite: bool = False, progress: Progres
         HandloomError: as :func:`handloom.track`, or if the recording cannot be fetched.
     """
     walk = real_walk()
-    Path(out).mkdir(parents=True, exist_ok=True)
+    with explained(Path(out)):
+        Path(out).mkdir(parents=True, exist_ok=True)
     return track(
         sorted(walk.glob("cam*.mp4")),
         walk / "Calib.qca.txt",
@@ -94,7 +96,7 @@ def errors_against(session: Session, truth: Mapping[Track, Array], views: int = 
     """Compare a session with the truth, over the frames in which at least ``views`` views see the hand."""
     P = np.stack([camera.P_normalised for camera in session.rig])
     results = []
-    for name in session.tracks:
+    for name in (known for known in session.tracks if known in truth):
         seen, found = session.keypoints2d(name), session.keypoints3d(name).xyz
         rays = np.stack([camera.undistort(xy) for camera, xy in zip(session.rig, seen.xy, strict=True)])
         enough = np.isfinite(seen.xy[..., 0]).all(axis=-1).sum(axis=0) >= min(views, len(session.rig))

@@ -77,6 +77,9 @@ def claim_folder(folder: str | Path, *, overwrite: bool = False, resume: bool = 
             f"{folder} holds an unfinished session.",
             "Add --resume to continue it, --overwrite to start again, or choose another folder.",
         )
+    if resume and state is FolderState.FINISHED and is_journal(folder / JOURNAL):
+        # A run that was to replace the session here was interrupted: it goes on.
+        state = FolderState.UNFINISHED
     make_folder(folder)
     if not resume:
         with explained(folder):

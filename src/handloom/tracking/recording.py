@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -44,17 +45,14 @@ def open_recording(
         VideoError: if a video cannot be opened.
         RigError: if the cameras do not fit the videos in number, name or picture size.
     """
-    sources = tuple(open_video(video) for video in videos)
-    try:
+    with ExitStack() as stack:
+        sources = tuple(stack.enter_context(open_video(video)) for video in videos)
         cameras = _matched(sources, rig)
         fitted = tuple(
             _fitted(camera, source, progress) for camera, source in zip(cameras, sources, strict=True)
         )
-        return Recording(tuple(_place(video) for video in videos), sources, replace(rig, cameras=fitted))
-    except BaseException:
-        for source in sources:
-            source.close()
-        raise
+        stack.pop_all()
+    return Recording(tuple(_place(video) for video in videos), sources, replace(rig, cameras=fitted))
 
 
 def _place(video: str | Path | int) -> str:

@@ -19,7 +19,7 @@ import numpy as np
 from handloom import __version__
 from handloom.cameras import CameraRig, read_rig
 from handloom.detection import DetectorPool
-from handloom.errors import DetectionError, HandloomError
+from handloom.errors import DetectionError, HandloomError, SessionError
 from handloom.keypoints import Track
 from handloom.progress import SILENT, Progress
 from handloom.reconstruction import (
@@ -84,12 +84,15 @@ def track(
         The finished session: 2D keypoints of every view, 3D keypoints with covariance in the rig's unit.
 
     Raises:
-        HandloomError: for every problem that the user can mend; nothing half-written is left then.
+        HandloomError: for every problem that the user can mend. Nothing half-written is left then, unless
+            the disk is to blame: what was detected so far waits to be resumed.
     """
     options = options or TrackOptions()
     out = Path(out)
     cameras = rig if isinstance(rig, CameraRig) else read_rig(rig)
     with closing(open_recording(videos, cameras, progress)) as recording:
+        _check(options, recording)
+        fresh = not out.exists()
         state = claim_folder(out, overwrite=overwrite, resume=resume)
         if resume and state is FolderState.FINISHED:
             return Session.open(out)
@@ -103,14 +106,35 @@ def track(
                     lambda: _reconstruct(recording, options, log, tracks, writer, progress)
                 )
                 writer.finish(_record(recording, options, log, timings, command))
-        except HandloomError:
-            # What went wrong will go wrong again: there is nothing worth continuing.
-            remove_journal(out / JOURNAL)
-            if out.is_dir() and not any(out.iterdir()):
-                out.rmdir()
+        except HandloomError as error:
+            # A full disk, or options that are not those of the run begun here, are no reason to lose what was
+            # detected. Anything else will go wrong again: there is nothing worth continuing.
+            if not isinstance(error, SessionError):
+                remove_journal(out / JOURNAL)
+            for folder in (out / JOURNAL, out) if fresh else (out / JOURNAL,):
+                if folder.is_dir() and not any(folder.iterdir()):
+                    folder.rmdir()
             raise
         remove_journal(out / JOURNAL)
         return Session.open(out)
+
+
+def _check(options: TrackOptions, recording: Recording) -> None:
+    """Raise :class:`HandloomError` if the options do not fit the recording."""
+    offsets, views = options.offsets_s, len(recording.sources)
+    if offsets is not None and len(offsets) != views:
+        raise HandloomError(
+            f"{len(offsets)} offsets ({', '.join(f'{o:g}' for o in offsets)}) do not fit {views} views.",
+            "Give one per view, in seconds: 0,0.04",
+        )
+    if offsets is not None and not np.isfinite(offsets).all():
+        raise HandloomError(
+            f"The offsets {list(offsets)} are not all finite.", "Write them in seconds: 0,0.04"
+        )
+    if options.fps is not None and not 0 < options.fps < np.inf:
+        raise HandloomError(
+            f"A frame rate of {options.fps:g} is not possible.", "Give frames per second, such as 30."
+        )
 
 
 def _detect(recording: Recording, options: TrackOptions, log: DetectionLog, progress: Progress) -> None:
@@ -202,7 +226,13 @@ def _clock(recording: Recording, options: TrackOptions, start: int = 0) -> Synch
 def _fingerprint(recording: Recording, options: TrackOptions) -> dict[str, Any]:
     """Everything that shapes what detection sees."""
     cameras = [
-        [camera.name, camera.K.tolist(), camera.distortion.tolist(), camera.T_camera_world.tolist()]
+        [
+            camera.name,
+            camera.model,
+            camera.K.tolist(),
+            camera.distortion.tolist(),
+            camera.T_camera_world.tolist(),
+        ]
         for camera in recording.rig
     ]
     videos = [
