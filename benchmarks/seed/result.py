@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import time
 from dataclasses import dataclass
@@ -44,9 +45,13 @@ def run_seed(script: str, videos: list[Path], cameras: Path, out: Path) -> SeedR
     command = [seed_python(), Path(__file__).parent / script, *videos, "--cameras", cameras, "-o", out]
     begin = time.perf_counter()
     subprocess.run(command, check=True, capture_output=True)
-    wall_s = time.perf_counter() - begin
-    xy = np.array([_read(out / f"kpts_cam{camera}.dat", 2) for camera in (0, 1)])
-    return SeedResult(xy, _read(out / "kpts_3d.dat", 3), wall_s)
+    return read_seed(out, time.perf_counter() - begin)
+
+
+def read_seed(folder: Path, wall_s: float = math.nan) -> SeedResult:
+    """What an earlier run of a seed's script left in a folder."""
+    xy = np.array([_read(folder / f"kpts_cam{camera}.dat", 2) for camera in (0, 1)])
+    return SeedResult(xy, _read(folder / "kpts_3d.dat", 3), wall_s)
 
 
 def _read(path: Path, dimensions: int) -> Array:
