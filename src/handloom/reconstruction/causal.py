@@ -55,16 +55,20 @@ class CausalReconstructor:
             sightings: of a single frame, T = 1.
 
         Returns:
-            (1, J) keypoints; NaN where fewer than two views see a joint, which also ends the window.
+            (1, J) keypoints; NaN where fewer than two views see a joint. A frame without any ends the window.
         """
         rays, sigma, raw = self._inner.triangulate(sightings)
         self._learn(sightings)
+        known = np.asarray(np.isfinite(raw.points).all(axis=-1))
         points = raw.points
-        if np.isfinite(points).all():
+        if known.any():
             self._rays.append(rays)
-            self._sigma.append(np.where(raw.inliers, sigma, np.nan))
-            self._points = np.concatenate([self._points[-(WINDOW - 1) :], points])
-            points = self._filtered()
+            self._sigma.append(np.where(raw.inliers & known, sigma, np.nan))
+            # What is not seen now takes part without evidence: its bones and its past carry it along.
+            last = self._points[-1:] if len(self._points) else np.nanmean(points, axis=1, keepdims=True)
+            filled = np.where(known[..., None], points, last)
+            self._points = np.concatenate([self._points[-(WINDOW - 1) :], filled])
+            points = np.where(known[..., None], self._filtered(), np.nan)
         else:
             self._rays.clear()
             self._sigma.clear()

@@ -44,14 +44,14 @@ class Fragment:
         frames: the frames any view saw it in.
         shared: number of frames at least two views saw it in.
         log_odds: summed evidence that it is a right one.
-        bodies: body target → how often its wrists were at the hand, and which (+1 right, −1 left).
+        bodies: body target → how often one of its wrists was at the hand.
     """
 
     target: int
     frames: list[NDArray[np.int64]] = field(default_factory=list)
     shared: int = 0
     log_odds: float = 0.0
-    bodies: dict[int, list[float]] = field(default_factory=lambda: defaultdict(lambda: [0.0, 0.0]))
+    bodies: dict[int, int] = field(default_factory=lambda: defaultdict(int))
 
     @property
     def seen(self) -> NDArray[np.int64]:
@@ -65,8 +65,7 @@ class Fragment:
     @property
     def body(self) -> int | None:
         """The body target it hangs on most often."""
-        counts = {body: count for body, (count, _) in self.bodies.items()}
-        return max(counts, key=counts.__getitem__) if counts else None
+        return max(self.bodies, key=self.bodies.__getitem__) if self.bodies else None
 
 
 class IdentityResolver:
@@ -156,8 +155,7 @@ class IdentityResolver:
             _, sign, body_target = nearest
             if body_target >= 0:
                 fragment = self._hands[int(hands.target[row])]
-                fragment.bodies[body_target][0] += 1
-                fragment.bodies[body_target][1] += sign
+                fragment.bodies[body_target] += 1
                 fragment.log_odds += WRIST_EVIDENCE * sign
 
 

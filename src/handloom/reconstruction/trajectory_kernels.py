@@ -133,8 +133,23 @@ def add_lengths(points, pairs, lengths, precision, band, gradient):
 
 
 @njit(cache=True, nogil=True)
-def _skew(v):
-    return np.array([[0.0, -v[2], v[1]], [v[2], 0.0, -v[0]], [-v[1], v[0], 0.0]])
+def _cross(a, b, out):
+    out[0] = a[1] * b[2] - a[2] * b[1]
+    out[1] = a[2] * b[0] - a[0] * b[2]
+    out[2] = a[0] * b[1] - a[1] * b[0]
+
+
+@njit(cache=True, nogil=True)
+def _turn(lever, direction, scale, step):
+    """step = scale · [lever]× (I − d dᵀ): how lever × d moves with the end of a bone of direction d."""
+    turned = np.empty(3)
+    _cross(lever, direction, turned)
+    step[0, 0], step[0, 1], step[0, 2] = 0.0, -lever[2], lever[1]
+    step[1, 0], step[1, 1], step[1, 2] = lever[2], 0.0, -lever[0]
+    step[2, 0], step[2, 1], step[2, 2] = -lever[1], lever[0], 0.0
+    for i in range(3):
+        for j in range(3):
+            step[i, j] = scale * (step[i, j] - turned[i] * direction[j])
 
 
 @njit(cache=True, nogil=True)
@@ -147,36 +162,52 @@ def add_bending(points, chains, ratio, precision, band, gradient):
     """
     frames, joints, _ = points.shape
     cost = 0.0
-    directions = np.empty((3, 3))
+    d = np.empty((3, 3))
     lengths = np.empty(3)
-    jacobian = np.zeros((4, 3, 3))
+    last, first, lever, residual = np.empty(3), np.empty(3), np.empty(3), np.empty(3)
+    jacobian = np.empty((4, 3, 3))
+    step, block = np.empty((3, 3)), np.empty((3, 3))
     for frame in range(frames):
         for f in range(len(chains)):
             chain = chains[f]
             for k in range(3):
-                d = points[frame, chain[k + 1]] - points[frame, chain[k]]
-                lengths[k] = max(np.sqrt(np.sum(d * d)), 1e-12)
-                directions[k] = d / lengths[k]
-            a, b, c = directions[0], directions[1], directions[2]
-            residual = (np.cross(b, c) - ratio * np.cross(a, b)) * precision
-            cost += 0.5 * np.sum(residual * residual)
+                square = 0.0
+                for i in range(3):
+                    d[k, i] = points[frame, chain[k + 1], i] - points[frame, chain[k], i]
+                    square += d[k, i] * d[k, i]
+                lengths[k] = max(np.sqrt(square), 1e-12)
+                for i in range(3):
+                    d[k, i] /= lengths[k]
+            _cross(d[1], d[2], last)
+            _cross(d[0], d[1], first)
+            for i in range(3):
+                residual[i] = (last[i] - ratio * first[i]) * precision
+                cost += 0.5 * residual[i] * residual[i]
             jacobian[:] = 0.0
             for k in range(3):
-                if k == 0:
-                    lever = ratio * _skew(b)
-                elif k == 1:
-                    lever = -_skew(c) - ratio * _skew(a)
-                else:
-                    lever = _skew(b)
-                d = directions[k]
-                tangent = (np.eye(3) - np.outer(d, d)) * (precision / lengths[k])
-                step = lever @ tangent
-                jacobian[k + 1] += step
-                jacobian[k] -= step
+                for i in range(3):
+                    # a: −ratio·(a×b) = ratio·b×a · b: b×c − ratio·a×b = −(c + ratio·a)×b · c: b×c
+                    if k == 0:
+                        lever[i] = ratio * d[1, i]
+                    elif k == 1:
+                        lever[i] = -d[2, i] - ratio * d[0, i]
+                    else:
+                        lever[i] = d[1, i]
+                _turn(lever, d[k], precision / lengths[k], step)
+                for i in range(3):
+                    for j in range(3):
+                        jacobian[k + 1, i, j] += step[i, j]
+                        jacobian[k, i, j] -= step[i, j]
             for p in range(4):
                 row = 3 * (frame * joints + chain[p])
-                gradient[row : row + 3] += jacobian[p].T @ residual
+                for i in range(3):
+                    for k in range(3):
+                        gradient[row + i] += jacobian[p, k, i] * residual[k]
                 for q in range(p + 1):
-                    column = 3 * (frame * joints + chain[q])
-                    _add_block(band, row, column, jacobian[p].T @ jacobian[q])
+                    for i in range(3):
+                        for j in range(3):
+                            block[i, j] = 0.0
+                            for k in range(3):
+                                block[i, j] += jacobian[p, k, i] * jacobian[q, k, j]
+                    _add_block(band, row, 3 * (frame * joints + chain[q]), block)
     return cost

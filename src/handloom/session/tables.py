@@ -25,12 +25,10 @@ Indices = NDArray[np.int64]
 
 def rows_frames(frames: Indices, times_s: Array, source_frames: Array, views: Sequence[str]) -> pa.Table:
     """The timeline as a table; null where a view has no picture."""
-    columns: dict[str, pa.Array] = {"frame": pa.array(frames, pa.int32()), "time_s": pa.array(times_s)}
+    columns: dict[str, pa.Array] = {"frame": _column(frames.astype(np.int32)), "time_s": _column(times_s)}
     for view, source in zip(views, source_frames, strict=True):
         missing = np.isnan(source)
-        columns[source_column(view)] = pa.array(
-            np.where(missing, 0, source).astype(np.int32), pa.int32(), mask=missing
-        )
+        columns[source_column(view)] = _column(np.where(missing, 0, source).astype(np.int32), missing)
     return pa.table(columns, schema=columns_frames(views))
 
 
@@ -46,10 +44,10 @@ def rows_2d(
         "view": _named(c.astype(np.int16), views),
         **_of_track(track, len(t)),
         "joint": _named(j.astype(np.int8), seen.skeleton.joints),
-        "x": pa.array(np.ascontiguousarray(xy[:, 0])),
-        "y": pa.array(np.ascontiguousarray(xy[:, 1])),
-        "confidence": pa.array(seen.confidence[c, t, j].astype(np.float32)),
-        "used": pa.array(seen.used[c, t, j]),
+        "x": _column(xy[:, 0]),
+        "y": _column(xy[:, 1]),
+        "confidence": _column(seen.confidence[c, t, j].astype(np.float32)),
+        "used": _column(seen.used[c, t, j]),
     }
     return pa.table(columns, schema=COLUMNS_2D)
 
@@ -63,10 +61,10 @@ def rows_3d(track: Track, frames: Indices, times_s: Array, points: Keypoints3D) 
         **_instants(frames, times_s, t),
         **_of_track(track, len(t)),
         "joint": _named(j.astype(np.int8), points.skeleton.joints),
-        **{axis: pa.array(values) for axis, values in zip("xyz", xyz, strict=True)},
-        **{term: pa.array(values) for term, values in zip(COVARIANCE_TERMS, covariance, strict=True)},
-        "views_used": pa.array(points.views_used[t, j].astype(np.int8)),
-        "reprojection_px": pa.array(points.reprojection_px[t, j].astype(np.float32)),
+        **{axis: _column(values) for axis, values in zip("xyz", xyz, strict=True)},
+        **{term: _column(values) for term, values in zip(COVARIANCE_TERMS, covariance, strict=True)},
+        "views_used": _column(points.views_used[t, j].astype(np.int8)),
+        "reprojection_px": _column(points.reprojection_px[t, j].astype(np.float32)),
     }
     return pa.table(columns, schema=COLUMNS_3D)
 
@@ -87,17 +85,34 @@ def codes(column: pa.ChunkedArray, names: Sequence[str]) -> Indices:
 
 
 def _instants(frames: Indices, times_s: Array, t: Indices) -> dict[str, pa.Array]:
-    return {"frame": pa.array(frames[t].astype(np.int32)), "time_s": pa.array(times_s[t])}
+    return {"frame": _column(frames[t].astype(np.int32)), "time_s": _column(times_s[t])}
 
 
 def _of_track(track: Track, count: int) -> dict[str, pa.Array]:
     constant = np.zeros(count, dtype=np.int8)
     return {
-        "subject": pa.array(np.full(count, track.subject, dtype=np.int16)),
+        "subject": _column(np.full(count, track.subject, dtype=np.int16)),
         "target": _named(constant, (track.target,)),
         "side": _named(constant, (track.side,)),
     }
 
 
 def _named(indices: NDArray, names: Sequence[str]) -> pa.DictionaryArray:
-    return pa.DictionaryArray.from_arrays(pa.array(indices), pa.array(names, pa.string()))
+    return pa.DictionaryArray.from_arrays(_column(indices), _words(names))
+
+
+def _column(values: NDArray, missing: NDArray[np.bool_] | None = None) -> pa.Array:
+    """An Arrow array of NumPy values. ``pa.array`` does the same, but imports pandas first if it finds it."""
+    kind = pa.from_numpy_dtype(values.dtype)
+    data = np.packbits(values, bitorder="little") if values.dtype == bool else np.ascontiguousarray(values)
+    valid = None if missing is None else pa.py_buffer(np.packbits(~missing, bitorder="little"))
+    return pa.Array.from_buffers(kind, len(values), [valid, pa.py_buffer(data)])
+
+
+def _words(words: Sequence[str]) -> pa.Array:
+    """An Arrow array of strings."""
+    encoded = [word.encode() for word in words]
+    offsets = np.cumsum([0, *(len(word) for word in encoded)], dtype=np.int32)
+    return pa.Array.from_buffers(
+        pa.string(), len(words), [None, pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded))]
+    )

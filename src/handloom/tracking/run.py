@@ -31,6 +31,7 @@ from handloom.reconstruction import (
     Sightings,
     Tracker,
 )
+from handloom.reconstruction.warmup import warm_up
 from handloom.session import (
     FolderState,
     Journal,
@@ -139,6 +140,7 @@ def _check(options: TrackOptions, recording: Recording) -> None:
 
 def _detect(recording: Recording, options: TrackOptions, log: DetectionLog, progress: Progress) -> None:
     """Follow everything through all frames that the log does not hold yet."""
+    warm_up()
     with ExitStack() as stack:
         trackers = {}
         for kind in options.kinds:
