@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handloom.detection.regions import Region, letterbox, upright_angle, wrap_angle
@@ -14,6 +14,7 @@ coordinate = st.floats(-2000, 2000)
 regions = st.builds(Region, coordinate, coordinate, st.floats(1, 1000), st.floats(-7, 7))
 
 
+@settings(deadline=None)
 @given(regions, st.integers(16, 300))
 def test_crop_corners_lie_where_the_square_is(region: Region, side: int) -> None:
     affine = region.to_image(side)
@@ -52,6 +53,7 @@ def test_an_upright_region_of_its_own_size_is_a_slice() -> None:
     assert np.array_equal(Region(32.0, 32.0, 32.0).crop(image, 32), image[16:48, 16:48])
 
 
+@settings(deadline=None)
 @given(regions, regions)
 def test_overlap_is_a_symmetric_share(a: Region, b: Region) -> None:
     assert 0.0 <= a.overlap(b) <= 1.0 + 1e-9
@@ -65,6 +67,7 @@ def test_overlap_of_shifted_squares() -> None:
     assert Region(0, 0, 2).overlap(Region(0, 0, 2, np.pi / 4)) == pytest.approx(0.5)
 
 
+@settings(deadline=None)
 @given(st.floats(-50, 50))
 def test_wrapping_keeps_the_direction(angle: float) -> None:
     wrapped = wrap_angle(angle)
@@ -73,6 +76,7 @@ def test_wrapping_keeps_the_direction(angle: float) -> None:
     assert np.sin(wrapped) == pytest.approx(np.sin(angle), abs=1e-9)
 
 
+@settings(deadline=None)
 @given(coordinate, coordinate, st.floats(-np.pi, np.pi), st.floats(1, 500))
 def test_upright_angle_turns_the_direction_upwards(x: float, y: float, heading: float, length: float) -> None:
     origin = np.array([x, y])

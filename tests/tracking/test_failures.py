@@ -14,9 +14,10 @@ import pytest
 from av.video.frame import VideoFrame
 from clips import Clip, small_rig
 
-from handloom import write_rig
+from handloom import track, write_rig
 from handloom.cameras import CameraRig
 from handloom.cli.main import main
+from handloom.errors import SessionError
 
 Fails = Callable[..., str]
 
@@ -152,8 +153,6 @@ def test_a_folder_whose_parent_is_missing(fails: Fails, handless: Clip, tmp_path
 
 
 def test_a_session_is_there_already(fails: Fails, short: Clip, handless: Clip, out: Path) -> None:
-    from handloom import track
-
     track(short.videos, short.rig, out)
     before = {path.name: path.read_bytes() for path in out.iterdir()}
     said = fails(*short.videos, *options(short, out))
@@ -210,3 +209,21 @@ def test_as_a_program_of_its_own(handless: Clip, out: Path) -> None:
     assert ended.returncode == 1
     assert "nowhere.mp4" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_a_full_disk_loses_nothing_that_was_detected(short: Clip, out: Path, tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource")
+    whole = track(short.videos, short.rig, tmp_path / "whole")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # No file may grow beyond the limit: the journal fits, the tables do not.
+    limit = (whole.folder / "keypoints3d.parquet").stat().st_size - 1000
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+    try:
+        with pytest.raises(SessionError, match="no room left"):
+            track(short.videos, short.rig, out)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert [path.name for path in out.iterdir()] == [".journal"]
+    resumed = track(short.videos, short.rig, out, resume=True)
+    name = "keypoints3d.parquet"
+    assert (resumed.folder / name).read_bytes() == (whole.folder / name).read_bytes()
