@@ -43,3 +43,7 @@ def main() -> None:
         if end.code == INTERRUPTED and sys.argv[1:2] == ["track"]:
             errors.print("[yellow]interrupted[/]  the same command with --resume goes on from here")
         raise
+
+
+if __name__ == "__main__":
+    main()

@@ -25,7 +25,7 @@ LEARN_EVERY = 5
 RELEARN = 1.5
 """Growth of the frame count after which the bone lengths are estimated anew."""
 
-CALM = 0.2
+CALM = 0.15
 """Accelerations expected, relative to the offline model: without the future the past must calm the noise."""
 
 

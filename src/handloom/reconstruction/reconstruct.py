@@ -12,7 +12,7 @@ from handloom.cameras import CameraRig
 from handloom.keypoints import Keypoints3D
 from handloom.reconstruction.anatomy import anatomy_of
 from handloom.reconstruction.bones import BoneLengths, BoneSampler
-from handloom.reconstruction.trajectory import Evidence, MotionModel, smooth
+from handloom.reconstruction.trajectory import Evidence, MotionModel, Workspace, smooth
 from handloom.reconstruction.triangulation import Triangulation, triangulate
 from handloom.skeleton import Skeleton
 
@@ -106,6 +106,7 @@ class Reconstructor:
         self._fps = fps
         self._anatomy = anatomy_of(skeleton)
         self._sampler = BoneSampler(self._anatomy)
+        self._workspace = Workspace()
         self._poses = np.stack([camera.T_camera_world for camera in rig])
         self._focal = np.array([np.sqrt(camera.K[0, 0] * camera.K[1, 1]) for camera in rig])
         self._longest_gap = round(self._options.fill_s * fps)
@@ -174,7 +175,10 @@ class Reconstructor:
 
     def _smooth(self, rays: Array, sigma: Array, raw: Triangulation) -> tuple[Array, Array]:
         model = self.motion_model()
-        evidence = Evidence.of(self.rig, rays, sigma, raw.inliers & np.isfinite(raw.points[..., 0]))
+        # What one view alone sees is no point, but it steadies the filling of a gap.
+        seen = np.isfinite(rays).all(axis=-1)
+        use = np.where(seen.sum(axis=0) == 1, seen, raw.inliers & np.isfinite(raw.points[..., 0]))
+        evidence = Evidence.of(self.rig, rays, sigma, use)
         points = np.full_like(raw.points, np.nan)
         covariance = np.full_like(raw.covariance, np.nan)
         for start, stop in _stretches(
@@ -183,7 +187,7 @@ class Reconstructor:
             initial, spread, known = _bridge(
                 raw.points[start:stop], raw.covariance[start:stop], self._longest_gap, model.acceleration
             )
-            solved = smooth(initial, evidence.frames(start, stop), model)
+            solved = smooth(initial, evidence.frames(start, stop), model, workspace=self._workspace)
             points[start:stop] = np.where(known[..., None], solved, np.nan)
             covariance[start:stop] = np.where(known[..., None, None], spread, np.nan)
         return points, covariance

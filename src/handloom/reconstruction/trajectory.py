@@ -86,7 +86,31 @@ class Evidence:
         return Evidence(self.R, self.t, rays, np.ascontiguousarray(self.precision[:, start:stop]))
 
 
-def smooth(initial: Array, evidence: Evidence, model: MotionModel, *, iterations: int = 8) -> Array:
+class Workspace:
+    """Memory for the normal equations, kept from one solve to the next.
+
+    They are tens of megabytes: given back and asked for anew each time, they leave a long run's heap in
+    holes.
+    """
+
+    def __init__(self) -> None:
+        self._bands = np.empty((3, 0))
+
+    def bands(self, rows: int, unknowns: int) -> list[Array]:
+        """Three arrays of (rows, unknowns), in the order LAPACK wants; what they hold is arbitrary."""
+        if self._bands.shape[1] < rows * unknowns:
+            self._bands = np.empty((3, rows * unknowns))
+        return [band[: rows * unknowns].reshape(unknowns, rows).T for band in self._bands]
+
+
+def smooth(
+    initial: Array,
+    evidence: Evidence,
+    model: MotionModel,
+    *,
+    iterations: int = 8,
+    workspace: Workspace | None = None,
+) -> Array:
     """Solve for all joints in all frames by Levenberg–Marquardt.
 
     Args:
@@ -94,12 +118,15 @@ def smooth(initial: Array, evidence: Evidence, model: MotionModel, *, iterations
         evidence: the observations of the same T frames.
         model: what is known beforehand.
         iterations: upper limit of linear solves.
+        workspace: memory to use again.
 
     Returns:
         (T, J, 3) points.
     """
+    points = np.ascontiguousarray(initial)
+    bands = (workspace or Workspace()).bands(6 * points.shape[1] + 1, points.size)
     with _blas().limit(limits=1, user_api="blas"):
-        return _solved(np.ascontiguousarray(initial), evidence, model, iterations)
+        return _solved(points, evidence, model, iterations, bands)
 
 
 @cache
@@ -108,26 +135,32 @@ def _blas() -> ThreadpoolController:
     return ThreadpoolController()
 
 
-def _solved(points: Array, evidence: Evidence, model: MotionModel, iterations: int) -> Array:
+def _solved(
+    points: Array, evidence: Evidence, model: MotionModel, iterations: int, bands: list[Array]
+) -> Array:
+    band, spare, scratch = bands
     damping = 1e-6
-    band, gradient, cost = _normal_equations(points, evidence, model)
+    gradient, cost = _normal_equations(points, evidence, model, band)
     for _ in range(iterations):
-        candidate = points + _step(band, gradient, damping).reshape(points.shape)
-        new_band, new_gradient, new_cost = _normal_equations(candidate, evidence, model)
+        candidate = points + _step(band, gradient, damping, scratch).reshape(points.shape)
+        new_gradient, new_cost = _normal_equations(candidate, evidence, model, spare)
         if not new_cost < cost:
             damping = max(damping * 30, 1e-3)
             continue
         gain = (cost - new_cost) / max(cost, 1e-300)
-        points, band, gradient, cost = candidate, new_band, new_gradient, new_cost
+        points, gradient, cost = candidate, new_gradient, new_cost
+        band, spare = spare, band
         damping = max(damping / 10, 1e-9)
         if gain < CONVERGED:
             break
     return points
 
 
-def _normal_equations(points: Array, evidence: Evidence, model: MotionModel) -> tuple[Array, Array, float]:
-    joints = points.shape[1]
-    band = np.zeros((6 * joints + 1, points.size), order="F")  # as LAPACK wants it
+def _normal_equations(
+    points: Array, evidence: Evidence, model: MotionModel, band: Array
+) -> tuple[Array, float]:
+    """Fill ``band`` with the normal matrix; returns the gradient and the cost."""
+    band[:] = 0.0
     gradient = np.zeros(points.size)
     cost = kernels.add_reprojection(
         points, evidence.R, evidence.t, evidence.rays, evidence.precision, band, gradient
@@ -137,14 +170,14 @@ def _normal_equations(points: Array, evidence: Evidence, model: MotionModel) -> 
     if len(model.chains):
         precision = 1 / model.bending_sigma
         cost += kernels.add_bending(points, model.chains, model.bending_ratio, precision, band, gradient)
-    return band, gradient, cost
+    return gradient, cost
 
 
-def _step(band: Array, gradient: Array, damping: float) -> Array:
-    damped = band.copy(order="F")
-    damped[0] *= 1 + damping
-    damped[0] += 1e-12 * damped[0].max()  # a joint that nothing fixes stays where it is
+def _step(band: Array, gradient: Array, damping: float, scratch: Array) -> Array:
+    scratch[:] = band
+    scratch[0] *= 1 + damping
+    scratch[0] += 1e-12 * scratch[0].max()  # a joint that nothing fixes stays where it is
     try:
-        return solveh_banded(damped, -gradient, overwrite_ab=True, lower=True, check_finite=False)
+        return solveh_banded(scratch, -gradient, overwrite_ab=True, lower=True, check_finite=False)
     except LinAlgError:
-        return _step(band, gradient, max(damping * 100, 1e-3))
+        return _step(band, gradient, max(damping * 100, 1e-3), scratch)
