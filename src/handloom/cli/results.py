@@ -13,6 +13,7 @@ from rich.table import Table
 from handloom.keypoints import Keypoints3D
 from handloom.progress import Progress
 from handloom.session import Session
+from handloom.view.measures import rigid_bones
 
 UNIT_NAMES = {"m": "metres", "board-square": "board squares"}
 
@@ -63,7 +64,8 @@ def _summary(session: Session) -> Table:
 
 
 def _variation(points: Keypoints3D) -> str:
-    lengths = points.bone_lengths()
+    bones = [bone for group in rigid_bones(points.skeleton).values() for bone in group]
+    lengths = points.bone_lengths()[:, bones]
     whole = np.isfinite(lengths).all(axis=1)
     if whole.sum() < 2:
         return "–"

@@ -45,7 +45,7 @@ def title_of(track: Track, tracks: int = 1) -> str:
     """``"Right hand"``, with the person's number where there are several subjects."""
     part = track.target if track.side == "none" else f"{track.side} {track.target}"
     text = part.capitalize()
-    return f"{text} of person {track.subject}" if tracks > 1 and track.subject > 0 else text
+    return f"{text} of person {track.subject}" if tracks > 1 else text
 
 
 def verdicts(statistics: TrackStatistics, unit: LengthUnit) -> list[Verdict]:
