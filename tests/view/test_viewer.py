@@ -48,6 +48,18 @@ def test_page_is_served_on_the_loopback_interface_only(tmp_path: Path) -> None:
                 probe.settimeout(2.0)
                 assert probe.connect_ex(("127.0.0.2", port)) != 0
     assert viewer.process.poll() is not None
+    # The launcher's end is not the viewer's: the port must be free again.
+    assert _falls_silent(viewer.ports[0])
+
+
+def _falls_silent(port: int) -> bool:
+    for _ in range(50):
+        with socket.socket() as probe:
+            probe.settimeout(2.0)
+            if probe.connect_ex((LOOPBACK, port)) != 0:
+                return True
+        time.sleep(0.1)
+    return False
 
 
 def _page(url: str) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
 import webbrowser
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -84,17 +85,27 @@ def serving(recording: Path, *, browser: bool) -> Iterator[Viewer]:
         viewer_command(recording, ports, browser=browser),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        start_new_session=True,
     )
     try:
         data = quote(f"rerun+http://{LOOPBACK}:{ports[1]}/proxy", safe="")
         yield Viewer(process, f"http://{LOOPBACK}:{ports[0]}/?url={data}" if browser else None, ports)
     finally:
-        process.terminate()
+        _end(process, signal.SIGTERM)
         try:
             process.wait(timeout=5)
         except subprocess.TimeoutExpired:
-            process.kill()
+            _end(process, signal.SIGKILL)
             process.wait()
+
+
+def _end(process: subprocess.Popen[bytes], how: signal.Signals) -> None:
+    """End the viewer with everything it started: what Python runs is only a launcher of the real program."""
+    if sys.platform == "win32":
+        process.kill()
+        return
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, how)
 
 
 def viewer_command(recording: Path, ports: tuple[int, int], *, browser: bool) -> list[str]:
