@@ -15,7 +15,7 @@ from projection_detector import Actor, Stage
 from synthetic import arc_rig, body_motion, hand_motion
 
 from handloom.cameras import CameraRig
-from handloom.detection import DetectorPool
+from handloom.detection import DetectorPool, Region
 from handloom.reconstruction import IdentityResolver, Observation, ObservationTable, Tracker
 from handloom.reconstruction.tracker import PATIENCE, RETRY_AFTER
 from handloom.skeleton import BODY
@@ -353,3 +353,22 @@ def test_a_view_that_joins_again_by_search_stays(until: int) -> None:
     back = next(frame for frame in range(until, 60) if any(o.view == 1 for o in seen[frame]))
     assert back <= until + 6
     assert all(any(o.view == 1 for o in observations) for observations in seen[back:])
+
+
+def test_a_hand_that_no_search_finds_is_followed_where_a_body_hints_at_it() -> None:
+    stage = Stage(arc_rig(), (Actor(hand("right"), "right"),))
+    detector = stage.detector()
+
+    class BlindDetector(type(detector)):  # type: ignore[misc]
+        def find(self, image: NDArray[np.uint8]) -> list[Region]:
+            return []
+
+    with closing(DetectorPool(lambda: BlindDetector(stage), workers=1)) as pool:
+        tracker = Tracker(pool, stage.rig, len(stage.rig), limit=1)
+        assert tracker.step(stage.pictures(0)) == []
+        expected = stage.rig.project(stage.actors[0].truth[1])
+        hints = {view: [detector.region_of(xy)] for view, xy in enumerate(expected)}
+        hinted = tracker.step(stage.pictures(1), hints)
+        followed = tracker.step(stage.pictures(2))
+    assert {o.view for o in hinted} == {o.view for o in followed} == set(range(len(stage.rig)))
+    assert {o.target for o in hinted} == {o.target for o in followed}

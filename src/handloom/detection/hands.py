@@ -13,7 +13,7 @@ from handloom.detection.models import model_path
 from handloom.detection.regions import Region, letterbox, upright_angle
 from handloom.detection.runtime import Runtime, load_network
 from handloom.detection.single_shot import anchor_centres, decode
-from handloom.skeleton import HAND
+from handloom.skeleton import BODY, HAND
 
 Array = NDArray[np.float64]
 
@@ -24,6 +24,9 @@ STABLE = HAND.indices(
     + [f"{finger}_{joint}" for finger in ("index", "middle", "ring", "little") for joint in ("mcp", "pip")]
 )
 """The joints that place the next region: those that move little when fingers bend."""
+
+BODY_CONFIDENCE = 0.3
+"""Least certainty of a body's wrist and knuckles that is worth a look for the hand."""
 
 WRIST, INDEX, MIDDLE, RING = HAND.indices(["wrist", "index_mcp", "middle_mcp", "ring_mcp"])
 
@@ -84,6 +87,20 @@ class HandDetector:
         local = xy[STABLE] @ upright
         low, high = local.min(axis=0), local.max(axis=0)
         return _grown(upright @ ((low + high) / 2), high - low, angle, shift=-0.1, scale=2.0)
+
+
+def hands_of(body: Reading) -> list[Region]:
+    """Where the hands of a body are to be read: they are often too small for the palm search."""
+    regions = []
+    for side in ("left", "right"):
+        wrist, index, little = BODY.indices([f"{side}_wrist", f"{side}_index", f"{side}_little"])
+        if body.confidence[[wrist, index, little]].min() < BODY_CONFIDENCE:
+            continue
+        knuckle = (2 * body.xy[index] + body.xy[little]) / 3
+        extent = np.full(2, 2 * np.linalg.norm(knuckle - body.xy[wrist]))
+        angle = upright_angle(body.xy[wrist], knuckle)
+        regions.append(_grown(knuckle, extent, angle, shift=-0.1, scale=2.7))
+    return regions
 
 
 def _grown(centre: Array, extent: Array, angle: float, *, shift: float, scale: float) -> Region:

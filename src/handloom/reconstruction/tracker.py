@@ -7,7 +7,7 @@ found. Which reading belongs to which target is decided by agreement in space, n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
@@ -86,11 +86,14 @@ class Tracker:
         """What is being followed after the last frame."""
         return self._targets
 
-    def step(self, images: Sequence[Image | None]) -> list[Observation]:
+    def step(
+        self, images: Sequence[Image | None], hints: Mapping[int, Sequence[Region]] | None = None
+    ) -> list[Observation]:
         """Advance by one frame.
 
         Args:
             images: one (height, width, 3) RGB picture per view; None where the view has none.
+            hints: view → regions worth reading besides those that a search finds.
 
         Returns:
             Every reading that belongs to a target, views that contradict the others left out.
@@ -98,7 +101,7 @@ class Tracker:
         predictions = self._predictions(images)
         readings = self._read_targets(images, predictions)
         self._drop_duplicates(readings, predictions)
-        self._find_new(images, readings)
+        self._find_new(images, readings, hints or {})
         points = {
             target.id: self._settle(target, readings[target.id], predictions) for target in self._targets
         }
@@ -191,7 +194,12 @@ class Tracker:
                     }
                     del readings[max((a, b), key=lambda id: surprise[id])][view]
 
-    def _find_new(self, images: Sequence[Image | None], readings: dict[int, dict[int, Reading]]) -> None:
+    def _find_new(
+        self,
+        images: Sequence[Image | None],
+        readings: dict[int, dict[int, Reading]],
+        hints: Mapping[int, Sequence[Region]],
+    ) -> None:
         """Search the views whose turn it is; every thing found that is not tracked becomes a target."""
         views = [
             view for view in range(self._views) if images[view] is not None and self._due(view, readings)
@@ -201,7 +209,8 @@ class Tracker:
         for view, regions in zip(views, found, strict=True):
             claimed = [held[view].region for held in readings.values() if view in held]
             fresh = [r for r in regions if all(r.overlap(other) < CLAIMED for other in claimed)]
-            for region in fresh[: self._limit + 1]:
+            hinted = [r for r in hints.get(view, ()) if all(r.overlap(other) < CLAIMED for other in claimed)]
+            for region in fresh[: self._limit + 1] + hinted:
                 places.append(view)
                 jobs.append((images[view], region))
         for view, reading in zip(places, self._pool.read(jobs), strict=True):  # type: ignore[arg-type]

@@ -46,7 +46,7 @@ def estimate_offsets(
         DetectionError: if the views do not show enough common motion to tell.
     """
     with closing(open_recording(videos, rig, progress)) as recording:
-        kind = options.kinds[-1]
+        kind = options.kinds[0]
         with closing(DetectorPool(options.detector(kind))) as pool:
             tracks = [_longest_track(source, pool, progress) for source in recording.sources]
         rates = [source.fps or 30.0 for source in recording.sources]

@@ -63,8 +63,8 @@ class TrackOptions:
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """Names of the skeletons to look for."""
-        return {"hands": ("hand",), "body": ("body",), "both": ("hand", "body")}[self.target]
+        """Names of the skeletons to look for; bodies first, for they say where hands are."""
+        return {"hands": ("hand",), "body": ("body",), "both": ("body", "hand")}[self.target]
 
     def limit(self, kind: str) -> int:
         """How many things of a kind to follow at most."""

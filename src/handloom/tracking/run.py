@@ -18,7 +18,7 @@ import numpy as np
 
 from handloom import __version__
 from handloom.cameras import CameraRig, read_rig
-from handloom.detection import DetectorPool
+from handloom.detection import DetectorPool, Region, hands_of
 from handloom.errors import DetectionError, HandloomError, SessionError
 from handloom.keypoints import Track
 from handloom.progress import SILENT, Progress
@@ -26,6 +26,7 @@ from handloom.reconstruction import (
     Assignment,
     CausalReconstructor,
     IdentityResolver,
+    Observation,
     ReconstructionOptions,
     Reconstructor,
     Sightings,
@@ -153,12 +154,22 @@ def _detect(recording: Recording, options: TrackOptions, log: DetectionLog, prog
         task.advance(log.frames)
         for time_s, frames in stack.enter_context(closing(prefetched(clock))):
             images = [None if frame is None else frame.image for frame in frames]
-            seen = {kind: tracker.step(images) for kind, tracker in trackers.items()}
+            seen: dict[str, list[Observation]] = {}
+            for kind, tracker in trackers.items():
+                seen[kind] = tracker.step(images, _hints(seen.get("body", ())))
             log.add(time_s, [np.nan if frame is None else frame.index for frame in frames], seen)
             task.advance()
             if log.pending == CHUNK:
                 log.commit({kind: tracker.state() for kind, tracker in trackers.items()})
         log.commit({kind: tracker.state() for kind, tracker in trackers.items()})
+
+
+def _hints(bodies: Sequence[Observation]) -> dict[int, list[Region]]:
+    """View → where hands hang on the bodies seen there."""
+    hints: dict[int, list[Region]] = {}
+    for body in bodies:
+        hints.setdefault(body.view, []).extend(hands_of(body.reading))
+    return hints
 
 
 def _identified(log: DetectionLog, options: TrackOptions, views: int) -> Assignment:
