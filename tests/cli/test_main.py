@@ -147,5 +147,5 @@ def test_options_know_their_networks_and_limits() -> None:
         "pose_landmark_full",
     }
     options = TrackOptions(target="both", people=2)
-    assert (options.limit("hand"), options.limit("body"), options.kinds) == (4, 2, ("hand", "body"))
+    assert (options.limit("hand"), options.limit("body"), options.kinds) == (4, 2, ("body", "hand"))
     assert TrackOptions(max_hands=1).limit("hand") == 1
