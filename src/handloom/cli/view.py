@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
+
+TERMINATED = 143  # what shells expect after SIGTERM
 
 
 def view(
@@ -19,6 +23,8 @@ def view(
     """Show a session in the rerun viewer."""
     from handloom.view.viewer import show
 
+    # Being asked to end must end the viewer as well: a signal alone would leave it running.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
     show(session, browser=browser, say=Console(highlight=False).print)
 
 
