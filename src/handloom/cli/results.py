@@ -13,7 +13,7 @@ from rich.table import Table
 from handloom.keypoints import Keypoints3D
 from handloom.progress import Progress
 from handloom.session import Session
-from handloom.view.measures import rigid_bones
+from handloom.view.measures import residuals_px, rigid_bones
 
 UNIT_NAMES = {"m": "metres", "board-square": "board squares"}
 
@@ -57,7 +57,8 @@ def _summary(session: Session) -> Table:
     for track in session.tracks:
         points = session.keypoints3d(track)
         found = np.isfinite(points.xyz[..., 0]).mean()
-        known = points.reprojection_px[np.isfinite(points.reprojection_px)]
+        distances = residuals_px(session.rig, session.keypoints2d(track).xy, points.xyz)
+        known = distances[np.isfinite(distances)]
         residual = f"{np.median(known):.1f} px" if len(known) else "–"
         table.add_row(track.name, f"{100 * found:.1f} %", residual, _variation(points))
     return table
