@@ -1,7 +1,7 @@
 """What is known of a hand or a body before it is seen: rigid pairs, their lengths, how it moves.
 
-Finger bones are the fractions of hand length of Buchholz et al. (1992); the rest of the palm is rough and
-mostly learned. Body segments are the fractions of stature of Drillis & Contini (1966).
+The proportions are rough figures for adults, as fractions of hand length and stature, and quote no one table;
+their spread is wide, so that a recording soon knows better.
 """
 
 from __future__ import annotations

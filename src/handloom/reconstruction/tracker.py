@@ -75,6 +75,7 @@ class Tracker:
         self._region_of = detector.region_of
         self._threshold = detector.presence_threshold
         self._mirror = list(detector.skeleton.mirror)
+        self._two_sided = self._mirror != sorted(self._mirror)
         self._views = views
         self._limit = limit
         self._targets: list[Target] = []
@@ -238,8 +239,8 @@ class Tracker:
         if self._judge is None:
             return None
         expected = predictions.get(target.id, {}) if target.in_space else {}
-        for view in held:
-            if view in expected:
+        if self._two_sided:
+            for view in set(held) & set(expected):
                 held[view] = self._upright(held[view], expected[view])
         while len(held) >= 2:
             agreement = self._judge(held)
@@ -262,7 +263,7 @@ class Tracker:
         plain = self._judge.to_prediction(reading, expected)
         if plain <= TOLERANCE:
             return reading
-        swapped = replace(reading, xy=reading.xy[self._mirror], confidence=reading.confidence[self._mirror])
+        swapped = self._swapped(reading)
         return swapped if self._judge.to_prediction(swapped, expected) < MIRRORED_GAIN * plain else reading
 
     def _merge(self, readings: dict[int, dict[int, Reading]], points: dict[int, Array | None]) -> None:
@@ -297,13 +298,12 @@ class Tracker:
 
     def _variants(self, held: dict[int, Reading]) -> list[dict[int, Reading]]:
         """The readings as they are and, for bodies, with left and right swapped."""
-        if self._mirror == sorted(self._mirror):
+        if not self._two_sided:
             return [held]
-        swapped = {
-            view: replace(r, xy=r.xy[self._mirror], confidence=r.confidence[self._mirror])
-            for view, r in held.items()
-        }
-        return [held, swapped]
+        return [held, {view: self._swapped(reading) for view, reading in held.items()}]
+
+    def _swapped(self, reading: Reading) -> Reading:
+        return replace(reading, xy=reading.xy[self._mirror], confidence=reading.confidence[self._mirror])
 
     @staticmethod
     def _conflict(a: dict[int, Reading], b: dict[int, Reading]) -> float:

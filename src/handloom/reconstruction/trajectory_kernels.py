@@ -12,6 +12,7 @@ import numpy as np
 from numba import njit
 
 TAIL = 300.0
+"""Degrees of freedom of the observation noise: nearly Gaussian, for wrong views are removed before."""
 
 
 @njit(cache=True, nogil=True)
