@@ -43,3 +43,7 @@ class SessionError(HandloomError):
 
 class DetectionError(HandloomError):
     """The recording holds nothing of what was asked for."""
+
+
+class CalibrationError(HandloomError):
+    """A calibration cannot be computed from what was recorded, or should not be trusted."""
