@@ -275,10 +275,12 @@ class _Adjustment:
     def _covariance(self, residuals: Array, sigma: float) -> Array:
         """(K, K) inverse of the reduced system; NaN where the observations do not determine an unknown."""
         system = self._linearise(residuals, sigma, cauchy=False)
-        S, _, _ = kernel.eliminate(*system, 0.0, self.run_starts, self.run_camera, self.problem.columns)
+        U, g, W, V, h = system
+        columns = self.problem.columns
+        S, _, _ = kernel.eliminate(U, g, W, V, h, 0.0, self.run_starts, self.run_camera, columns)
         if not len(S):
             return S
-        scale = 1.0 / np.sqrt(np.maximum(np.diag(system[0]), 1e-300))
+        scale = 1.0 / np.sqrt(np.maximum(np.diag(U), 1e-300))
         values, vectors = np.linalg.eigh(scale[:, None] * S * scale)
         lost = values <= 1e-11
         inverse = (vectors / np.where(lost, np.inf, values)) @ vectors.T
@@ -293,7 +295,7 @@ def solve(problem: Problem, state: State, max_iterations: int) -> tuple[State, R
     with threadpool_limits(1):
         adjustment.update_motion()
         residuals = adjustment.residuals(adjustment.state)
-        adjustment.used = np.isfinite(residuals).all(axis=-1)
+        adjustment.used = np.asarray(np.isfinite(residuals).all(axis=-1))
         if problem.robust:
             _reject_outliers(adjustment)
         else:
@@ -306,7 +308,7 @@ def _reject_outliers(adjustment: _Adjustment) -> None:
     last = np.inf
     for _ in range(_ROBUST_STAGES):
         residuals = adjustment.residuals(adjustment.state)
-        adjustment.used = np.isfinite(residuals).all(axis=-1)
+        adjustment.used = np.asarray(np.isfinite(residuals).all(axis=-1))
         sigma, _own = adjustment.noise(residuals)
         if sigma > 0.98 * last:
             break
