@@ -211,3 +211,18 @@ def test_any_rig_survives(tmp_path, format, cameras):
     rig, path = CameraRig(cameras, "unknown"), tmp_path / "rig"
     write_rig(rig, path, format)
     assert read_rig(path).allclose(rig, tolerance=1e-7)
+
+
+def test_reasons_not_to_trust_a_rig_stay_with_it(tmp_path):
+    rig = replace(fitting("aniposelib"), warnings=("moved-camera: camera cam_1 moved by 12 mm.",))
+    write_rig(rig, tmp_path / "rig.toml")
+    assert read_rig(tmp_path / "rig.toml").warnings == rig.warnings
+    assert read_rig(tmp_path / "rig.toml").subset(["cam_0"]).warnings == rig.warnings
+
+
+def test_warnings_that_are_no_sentences_are_refused(tmp_path):
+    write_rig(fitting("aniposelib"), tmp_path / "rig.toml")
+    text = (tmp_path / "rig.toml").read_text()
+    (tmp_path / "rig.toml").write_text(text.replace("[metadata]", "[metadata]\nwarnings = 3"))
+    with pytest.raises(CameraFileError, match="warnings"):
+        read_rig(tmp_path / "rig.toml")

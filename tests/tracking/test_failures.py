@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -52,6 +53,15 @@ def options(clip: Clip, out: Path) -> list[object]:
 
 def test_missing_video(fails: Fails, handless: Clip, out: Path) -> None:
     assert "nowhere.mp4" in fails(handless.videos[0], "nowhere.mp4", *options(handless, out))
+    assert not out.exists()
+
+
+def test_a_rig_of_lenses_without_places(fails: Fails, handless: Clip, out: Path, tmp_path: Path) -> None:
+    rig = small_rig()
+    cameras = tuple(replace(camera, T_camera_world=np.eye(4)) for camera in rig)
+    write_rig(replace(rig, cameras=cameras), tmp_path / "lenses.toml")
+    said = fails(*handless.videos, "--rig", tmp_path / "lenses.toml", "-o", out)
+    assert "in one place" in said
     assert not out.exists()
 
 

@@ -28,6 +28,7 @@ class CameraRig:
         unit: the unit of every length: ``"m"``, ``"board-square"`` (squares of the calibration board) or
             ``"unknown"``. Only a rig in metres may lead to figures in mm.
         up: (3,) unit direction against gravity in the world's frame; None if not known.
+        warnings: reasons not to trust it, a sentence each, that its calibration found and was told to ignore.
 
     Raises:
         ValueError: without cameras, for a repeated name, an unknown unit or an ``up`` that is no direction.
@@ -36,9 +37,11 @@ class CameraRig:
     cameras: tuple[Camera, ...]
     unit: str = "m"
     up: Array | None = None
+    warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "cameras", tuple(self.cameras))
+        object.__setattr__(self, "warnings", tuple(self.warnings))
         if not self.cameras:
             raise ValueError("a rig needs at least one camera")
         repeated = sorted({name for name in self.names if self.names.count(name) > 1})

@@ -7,6 +7,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from handloom.cameras import Camera, CameraRig
 from handloom.errors import RigError
 from handloom.progress import SILENT, Progress
@@ -47,7 +49,10 @@ def open_recording(
     """
     with ExitStack() as stack:
         sources = tuple(stack.enter_context(open_video(video)) for video in videos)
+        for warning in rig.warnings:
+            progress.note(f"The rig's calibration was not to be trusted: {warning}")
         cameras = _matched(sources, rig)
+        _require_places(cameras)
         fitted = tuple(
             _fitted(camera, source, progress) for camera, source in zip(cameras, sources, strict=True)
         )
@@ -77,6 +82,16 @@ def _matched(sources: Sequence[VideoSource], rig: CameraRig) -> list[Camera]:
         f"The rig has more cameras than there are videos: {counts}.",
         "Name the videos after their cameras, or give one video per camera in the rig's order.",
     )
+
+
+def _require_places(cameras: Sequence[Camera]) -> None:
+    """Two cameras in one place and turned alike are no rig: a calibration of the lenses alone looks so."""
+    poses = np.stack([camera.T_camera_world for camera in cameras])
+    if len(cameras) > 1 and np.ptp(poses, axis=0).max() == 0:
+        raise RigError(
+            f"The rig has all {len(cameras)} cameras in one place: it holds lenses, not where the cameras are.",
+            "Calibrate the rig from recordings in which cameras see the board together.",
+        )
 
 
 def _fitted(camera: Camera, source: VideoSource, progress: Progress) -> Camera:

@@ -1,4 +1,5 @@
-"""aniposelib TOML, and the project's own ``rig.toml``, which adds the unit and the up direction to it.
+"""aniposelib TOML, and the project's own ``rig.toml``, which adds the unit, the up direction and
+reasons not to trust it.
 
 One table per camera (``[cam_0]``: name, size, matrix, distortions, rotation as a Rodrigues vector,
 translation, fisheye), world to camera, OpenCV axes. aniposelib, FreeMoCap and Pose2Sim write no unit: theirs
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -46,13 +48,19 @@ def read(path: Path) -> CameraRig:
         for key, table in tables.items()
         if isinstance(table, dict) and ("matrix" in table or "distortions" in table)
     ]
-    return build_rig(path, cameras, metadata.get("unit", "unknown"), metadata.get("up"))
+    rig = build_rig(path, cameras, metadata.get("unit", "unknown"), metadata.get("up"))
+    warnings = metadata.get("warnings", [])
+    if not (isinstance(warnings, list) and all(isinstance(warning, str) for warning in warnings)):
+        raise CameraFileError(f"{path}: warnings are not a list of sentences.", "Correct the file.")
+    return replace(rig, warnings=tuple(warnings))
 
 
 def write(rig: CameraRig, path: Path) -> None:
     """Write a rig, whole or not at all."""
     document: dict[str, Any] = {f"cam_{i}": _table(camera) for i, camera in enumerate(rig)}
     document["metadata"] = {"unit": rig.unit} | ({} if rig.up is None else {"up": rig.up.tolist()})
+    if rig.warnings:
+        document["metadata"]["warnings"] = list(rig.warnings)
     write_texts({path / FILE_NAME if path.is_dir() else path: tomli_w.dumps(document)})
 
 
