@@ -57,7 +57,7 @@ def test_missing_video(fails: Fails, handless: Clip, out: Path) -> None:
 
 
 def test_a_rig_of_lenses_without_places(fails: Fails, handless: Clip, out: Path, tmp_path: Path) -> None:
-    rig = small_rig()
+    rig = small_rig(2)
     cameras = tuple(replace(camera, T_camera_world=np.eye(4)) for camera in rig)
     write_rig(replace(rig, cameras=cameras), tmp_path / "lenses.toml")
     said = fails(*handless.videos, "--rig", tmp_path / "lenses.toml", "-o", out)

@@ -89,7 +89,7 @@ def _require_places(cameras: Sequence[Camera]) -> None:
     poses = np.stack([camera.T_camera_world for camera in cameras])
     if len(cameras) > 1 and np.ptp(poses, axis=0).max() == 0:
         raise RigError(
-            f"The rig has all {len(cameras)} cameras in one place: it holds lenses, not where the cameras are.",
+            f"The rig has all {len(cameras)} cameras in one place: it holds lenses, not where they are.",
             "Calibrate the rig from recordings in which cameras see the board together.",
         )
 
