@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from handloom.calibration.boards.board import Array, Board, Corners
+from handloom.calibration.boards.detection import Markers, consistent, find_markers
 from handloom.calibration.boards.dictionaries import dictionary
+from handloom.calibration.boards.layout import predict
 from handloom.calibration.boards.lengths import length_text
-from handloom.calibration.boards.picture import grey
+from handloom.calibration.boards.picture import Picture, bilinear, grey
+from handloom.calibration.boards.saddle import refine
+
+_NEAR = 1.6  # squares; a corner is not looked for further than this from what was found
+_CORNER_SCORE = 0.72
+_MARKER_SCORE = 0.6
+_FEWEST = 4
+_CORNER_WEIGHT = 20.0  # of a refined corner against a marker's raw one
 
 
 @dataclass(frozen=True)
@@ -26,6 +35,7 @@ class Charuco(Board):
         dictionary: canonical name of the markers' dictionary.
         legacy: pattern of OpenCV before 4.6, which begins with a white square where the rows are even.
         inverted: white on black.
+        two_sided: the back shows the front as if the sheet were clear, so that both sides have the same corners.
     """
 
     columns: int
@@ -35,12 +45,13 @@ class Charuco(Board):
     dictionary: str
     legacy: bool = False
     inverted: bool = False
+    two_sided: bool = False
 
     @property
     def spec(self) -> str:
         text = f"charuco:{self.columns}x{self.rows}:{length_text(self.square)}"
         text += f":marker={length_text(self.marker)}:dict={self.dictionary}"
-        return text + ":legacy" * self.legacy + ":inverted" * self.inverted
+        return text + ":legacy" * self.legacy + ":inverted" * self.inverted + ":two-sided" * self.two_sided
 
     @property
     def square_m(self) -> float:
@@ -48,19 +59,113 @@ class Charuco(Board):
 
     @property
     def points(self) -> Array:
-        y, x = np.mgrid[: self.rows - 1, : self.columns - 1]
-        return np.stack([x.ravel(), y.ravel(), np.zeros(x.size)], axis=-1) * self.square
+        return np.pad(self._corners, ((0, 0), (0, 1))) * self.square
 
     def find(self, image: NDArray[np.uint8]) -> Corners:
         picture = grey(image)
         if self.inverted:
             picture = 255 - picture
-        board = cv2.aruco.CharucoBoard(
-            (self.columns, self.rows), self.square, self.marker, dictionary(self.dictionary)
-        )
-        board.setLegacyPattern(self.legacy)
-        corners, ids, _, _ = cv2.aruco.CharucoDetector(board).detectBoard(picture)
-        if ids is None or not len(ids):
-            return Corners(np.zeros(0, np.int32), np.zeros((0, 2)))
-        order = np.argsort(ids.ravel())
-        return Corners(ids.ravel()[order].astype(np.int32), corners.reshape(-1, 2)[order].astype(np.float64))
+        sides = (False, True) if self.two_sided else (False,)
+        for effort in ("coarse", "fine"):
+            for mirrored in sides:
+                found = find_markers(
+                    picture, self.dictionary, self.marker_count, effort=effort, mirrored=mirrored
+                )
+                corners = self._from_markers(picture, consistent(found, self.marker_corners))
+                if len(corners):
+                    return corners
+        return _NONE
+
+    @property
+    def marker_count(self) -> int:
+        """How many markers the board has."""
+        return len(self.marker_corners)
+
+    @cached_property
+    def marker_corners(self) -> Array:
+        """(M, 4, 2) corners of the markers from their upper left clockwise, in squares from point 0."""
+        row, column = np.mgrid[: self.rows, : self.columns]
+        light = (row + column + self._light_first) % 2 == 1
+        middle = np.stack([column[light], row[light]], axis=-1) - 0.5
+        side = self.marker / self.square / 2
+        return middle[:, None] + side * np.array([[-1.0, -1], [1, -1], [1, 1], [-1, 1]])
+
+    @property
+    def _light_first(self) -> int:
+        return int(self.legacy and self.rows % 2 == 0)
+
+    @cached_property
+    def _corners(self) -> Array:
+        y, x = np.mgrid[: self.rows - 1, : self.columns - 1]
+        return np.stack([x.ravel(), y.ravel()], axis=-1).astype(np.float64)
+
+    @cached_property
+    def _sign(self) -> Array:
+        """(P,) 1 where the square to the lower right of the corner is light."""
+        return np.where((self._corners.sum(axis=-1) + self._light_first) % 2 == 1, 1.0, -1.0)
+
+    def _from_markers(self, picture: Picture, markers: Markers) -> Corners:
+        if not len(markers):
+            return _NONE
+        known = self.marker_corners[markers.ids].reshape(-1, 2)
+        pixels = markers.corners.reshape(-1, 2)
+        weight = np.ones(len(known))
+        count = len(self._corners)
+        found, at, blur = np.zeros(count, bool), np.zeros((count, 2)), np.full(count, np.nan)
+        clear = (1 - self.marker / self.square) / 2
+        size = np.array(picture.shape[::-1])
+        while True:
+            # what has been found shows where the next ones are
+            near = np.linalg.norm(self._corners[:, None] - known[None], axis=-1).min(axis=1) < _NEAR
+            wanted = np.flatnonzero(near & ~found)
+            expected, J = predict(known, pixels, weight, self._corners[wanted])
+            inside = ((expected > 2) & (expected < size - 3)).all(axis=-1)
+            wanted, expected, J = wanted[inside], expected[inside], J[inside]
+            saddles = refine(picture, expected, J, self._sign[wanted], clear)
+            off = np.linalg.norm(saddles.pixels - expected, axis=-1)
+            good = (saddles.score > _CORNER_SCORE) & (off < 0.25 * np.linalg.norm(J, axis=1).min(axis=-1))
+            if not good.any():
+                break
+            new = wanted[good]
+            found[new], at[new], blur[new] = True, saddles.pixels[good], saddles.blur_px[good]
+            known = np.concatenate([known, self._corners[new]])
+            pixels = np.concatenate([pixels, at[new]])
+            weight = np.concatenate([weight, np.full(len(new), _CORNER_WEIGHT)])
+        ids = np.flatnonzero(found)
+        if len(ids) < _FEWEST or len(np.unique(ids // (self.columns - 1))) < 2:
+            return _NONE
+        if len(np.unique(ids % (self.columns - 1))) < 2 or not self._confirmed(picture, found, at):
+            return _NONE
+        return Corners(ids.astype(np.int32), at[ids], float(np.median(blur[ids])))
+
+    def _confirmed(self, picture: Picture, found: NDArray[np.bool_], at: Array) -> bool:
+        """Whether most markers among the corners found are the board's: in a mirror, single ones may be misread."""
+        ids = np.flatnonzero(found)
+        middle = self.marker_corners.mean(axis=1)
+        beside = np.abs(self._corners[ids][None] - middle[:, None]).max(axis=-1) < 0.6
+        visible = np.flatnonzero(beside.sum(axis=1) >= 2)
+        if not len(visible):
+            return False
+        pixels, J = predict(self._corners[ids], at[ids], np.ones(len(ids)), middle[visible])
+        bits = self._cells[visible]
+        cells = bits.shape[-1]
+        t = ((np.arange(cells) + 0.5) / cells - 0.5) * self.marker / self.square
+        v, u = np.meshgrid(t, t, indexing="ij")
+        samples = pixels[:, None] + np.stack([u.ravel(), v.ravel()], axis=-1) @ J.transpose(0, 2, 1)
+        shade = bilinear(picture, samples)
+        shade = shade - shade.mean(axis=1, keepdims=True)
+        expected = bits.reshape(len(visible), -1).astype(np.float64)
+        expected = expected - expected.mean(axis=1, keepdims=True)
+        norms = np.linalg.norm(shade, axis=1) * np.linalg.norm(expected, axis=1)
+        like = np.sum(shade * expected, axis=1) / np.maximum(norms, 1e-9)
+        return int(np.sum(like > _MARKER_SCORE)) >= max(1, 0.5 * len(visible))
+
+    @cached_property
+    def _cells(self) -> NDArray[np.uint8]:
+        """(M, B, B) the markers with their black border, 1 for white."""
+        known = dictionary(self.dictionary)
+        side = known.markerSize + 2
+        return np.stack([known.generateImageMarker(i, side) for i in range(self.marker_count)]) // 255
+
+
+_NONE = Corners(np.zeros(0, np.int32), np.zeros((0, 2)))

@@ -15,7 +15,7 @@ from handloom.errors import CalibrationError
 FORMS = {
     "chessboard": "chessboard:9x6:25mm (inner corners across x down, side of a square)",
     "charuco": "charuco:5x7:40mm (squares across x down, side of a square), and if need be "
-    ":marker=30mm:dict=4X4_50:legacy:inverted",
+    ":marker=30mm:dict=4X4_50:legacy:inverted:two-sided",
 }
 _MARKER_SHARE = 0.75
 _Options = dict[str, str]
@@ -25,11 +25,12 @@ def parse_board(spec: str) -> Board:
     """The board that a text describes.
 
     * ``chessboard:9x6:25mm``: inner corners across x down, side of a square.
-    * ``charuco:5x7:40mm[:marker=30mm][:dict=4X4_50][:legacy][:inverted]``: squares across x down, side of a
-      square. The marker is 0.75 of the square unless given. The dictionary is ``4X4_50``, or the first of
+    * ``charuco:5x7:40mm[:marker=30mm][:dict=4X4_50][:legacy][:inverted][:two-sided]``: squares across x down,
+      side of a square. The marker is 0.75 of the square unless given. The dictionary is ``4X4_50``, or the first of
       ``4X4_100``, ``4X4_250`` and ``4X4_1000`` that has enough markers; within a family of OpenCV's
       dictionaries a smaller one is the beginning of the larger, so ``4X4_50`` also reads a board printed with
-      the first markers of ``4X4_1000``.
+      the first markers of ``4X4_1000``. ``two-sided`` says that the back shows the front as if the sheet were
+      clear; without it a board seen in a mirror is not taken for the board.
 
     Every length needs a unit: mm, cm, m or inch. ``parse_board(board.spec)`` gives an equal board.
 
@@ -74,7 +75,7 @@ def _charuco(columns: int, rows: int, square: float, options: _Options) -> Charu
             "Count the squares, not the corners between them; at least 3 x 3 are needed.",
         )
     count = columns * rows // 2
-    legacy, inverted = (_flag(options, name) for name in ("legacy", "inverted"))
+    legacy, inverted, two_sided = (_flag(options, name) for name in ("legacy", "inverted", "two-sided"))
     name = _dictionary(options, count)
     marker = _length(options, "marker", _MARKER_SHARE * square)
     if marker >= square:
@@ -82,7 +83,7 @@ def _charuco(columns: int, rows: int, square: float, options: _Options) -> Charu
             f"A marker of {length_text(marker)} does not fit into a square of {length_text(square)}.",
             "The marker lies inside the square: give the smaller length as marker=.",
         )
-    return Charuco(columns, rows, square, marker, name, legacy, inverted)
+    return Charuco(columns, rows, square, marker, name, legacy, inverted, two_sided)
 
 
 def _dictionary(options: _Options, count: int) -> str:
