@@ -35,7 +35,7 @@ class BundleOptions:
             OpenCV's order, as many as the camera's lens has) are estimated.
         free_poses: (C,) which cameras' poses are; all but the first that takes part if None.
         free_boards: (T,) which boards' poses are; all if None.
-        square_pixels: fx and fy change by the same amount.
+        square_pixels: (C,) or one for all: fx and fy change by the same amount.
         lens_groups: (C,) cameras with equal numbers share one lens; each has its own if None.
         prior_mean: (C, 12) what is known of the intrinsics, and
         prior_std: (C, 12) how well; infinite where nothing is.
@@ -48,7 +48,7 @@ class BundleOptions:
     free_intrinsics: NDArray[np.bool_] | bool = False
     free_poses: NDArray[np.bool_] | None = None
     free_boards: NDArray[np.bool_] | None = None
-    square_pixels: bool = False
+    square_pixels: NDArray[np.bool_] | bool = False
     lens_groups: NDArray[np.int64] | None = None
     prior_mean: Array | None = None
     prior_std: Array | None = None
@@ -247,11 +247,12 @@ def _columns(
     free &= taking_part[:, None]
     groups = np.arange(count) if options.lens_groups is None else np.asarray(options.lens_groups)
     columns = np.full((count, kernel.PARAMETERS), -1, dtype=np.int64)
+    square = np.broadcast_to(options.square_pixels, count)
     shared: dict[tuple[int, int], int] = {}
     unknowns = 0
     for c, p in np.argwhere(free).tolist():
         if kernel.INTRINSICS.start <= p < kernel.INTRINSICS.stop:
-            key = (int(groups[c]), 6 if options.square_pixels and p == 7 else p)
+            key = (int(groups[c]), 6 if square[c] and p == 7 else p)
             if key not in shared:
                 shared[key] = unknowns
                 unknowns += 1
@@ -308,15 +309,13 @@ def _result(
         moved = replace(camera, T_camera_world=_orthonormal(state.poses[number]))
         adjusted.append(with_intrinsics(moved, state.intrinsics[number]))
         deviations = report.deviations[number]
-        R = state.poses[number, :3, :3]
-        place = R.T @ report.translation_covariance[number] @ R
         uncertainty.append(
             Uncertainty(
                 focal_px=deviations[6:8],
                 principal_px=deviations[8:10],
                 distortion=deviations[10 : 10 + len(camera.distortion)],
                 rotation_rad=deviations[:3],
-                center_m=np.sqrt(np.maximum(np.diag(place), 0.0)),
+                center_m=deviations[3:6],
             )
         )
     timing = problem.times_s is not None

@@ -75,14 +75,13 @@ class State:
 
 @dataclass(frozen=True, eq=False)
 class Report:
-    """How it ended: residuals (N, 2), used (N,), noise per axis, standard deviations (C, 20) with the
-    covariance of the translations (C, 3, 3), and whether it came to rest."""
+    """How it ended: residuals (N, 2), used (N,), noise per axis, standard deviations (C, 20), and whether it
+    came to rest."""
 
     residuals: Array
     used: NDArray[np.bool_]
     sigma_px: float
     deviations: Array
-    translation_covariance: Array
     converged: bool
     iterations: int
 
@@ -259,15 +258,11 @@ class _Adjustment:
         columns = self.problem.columns
         variances = np.append(np.diag(covariance), 0.0)
         deviations = np.sqrt(np.where(columns >= 0, variances[columns], 0.0))
-        padded = np.zeros((len(covariance) + 1,) * 2)
-        padded[:-1, :-1] = covariance
-        translation = columns[:, 3:6]
         return Report(
             residuals,
             seen,
             sigma,
             deviations,
-            padded[translation[:, :, None], translation[:, None, :]],
             self.converged,
             max_iterations - self.left,
         )

@@ -37,7 +37,7 @@ class Uncertainty:
         principal_px: (2,) cx, cy.
         distortion: as many as the lens has coefficients.
         rotation_rad: (3,) about the camera's axes.
-        center_m: (3,) of the centre of projection in the world's frame.
+        center_m: (3,) of the centre of projection, along the camera's axes, against the first camera.
     """
 
     focal_px: Array
@@ -52,14 +52,15 @@ class Calibration:
     """Cameras, the board at every moment, and how well they explain what was seen.
 
     Attributes:
-        rig: the cameras.
+        rig: the cameras whose poses are known; those of the sightings linked to none of them are missing.
         sightings: what it was computed from.
         T_world_board: (T, 4, 4) pose of the board at every moment; NaN where it is unknown.
         residuals: (N, 2) seen minus projected, pixels, of every row of the sightings; NaN where nothing is
             projected.
         used: (N,) rows that were not set aside as outliers.
-        uncertainty: one per camera.
-        lenses: one per camera.
+        uncertainty: (C) of the sightings' cameras; None for those without a lens. One that is not in the
+            rig has the spread of its lens alone.
+        lenses: (C) of the sightings' cameras.
         offsets_s: (C,) estimated seconds by which a camera's pictures are late on the common clock; NaN where
             the recording cannot tell.
         readout_s: (C,) estimated seconds from the first to the last row of a picture; NaN likewise.
@@ -72,7 +73,7 @@ class Calibration:
     T_world_board: Array
     residuals: Array
     used: NDArray[np.bool_]
-    uncertainty: tuple[Uncertainty, ...]
+    uncertainty: tuple[Uncertainty | None, ...]
     lenses: tuple[LensChoice, ...]
     offsets_s: Array
     readout_s: Array
@@ -87,13 +88,14 @@ class Calibration:
     @property
     def rms_px(self) -> float:
         """Root mean square length of the residuals that were used, pixels."""
-        return _rms(self.residuals[self.used])
+        return rms(self.residuals[self.used])
 
     def rms_of(self, camera: int) -> float:
         """The same for one camera."""
-        return _rms(self.residuals[self.used & (self.sightings.camera == camera)])
+        return rms(self.residuals[self.used & (self.sightings.camera == camera)])
 
 
-def _rms(residuals: Array) -> float:
+def rms(residuals: Array) -> float:
+    """Root mean square length of (N, 2) vectors; NaN ones do not count."""
     squares = np.sum(residuals**2, axis=-1)
     return float(np.sqrt(np.nanmean(squares))) if np.isfinite(squares).any() else float("nan")
