@@ -30,6 +30,9 @@ class Corners:
         return len(self.ids)
 
 
+NO_CORNERS = Corners(np.zeros(0, np.int32), np.zeros((0, 2)))
+
+
 class Board(ABC):
     """A flat calibration target.
 

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from handloom.calibration.boards.board import Array, Board, Corners
+from handloom.calibration.boards.board import NO_CORNERS, Array, Board, Corners
 from handloom.calibration.boards.detection import Markers, consistent, find_markers
 from handloom.calibration.boards.dictionaries import dictionary
 from handloom.calibration.boards.layout import predict
@@ -35,7 +35,8 @@ class Charuco(Board):
         dictionary: canonical name of the markers' dictionary.
         legacy: pattern of OpenCV before 4.6, which begins with a white square where the rows are even.
         inverted: white on black.
-        two_sided: the back shows the front as if the sheet were clear, so that both sides have the same corners.
+        two_sided: the back shows the front as if the sheet were clear, so that both sides have the same
+            corners.
     """
 
     columns: int
@@ -74,7 +75,7 @@ class Charuco(Board):
                 corners = self._from_markers(picture, consistent(found, self.marker_corners))
                 if len(corners):
                     return corners
-        return _NONE
+        return NO_CORNERS
 
     @property
     def marker_count(self) -> int:
@@ -106,7 +107,7 @@ class Charuco(Board):
 
     def _from_markers(self, picture: Picture, markers: Markers) -> Corners:
         if not len(markers):
-            return _NONE
+            return NO_CORNERS
         known = self.marker_corners[markers.ids].reshape(-1, 2)
         pixels = markers.corners.reshape(-1, 2)
         weight = np.ones(len(known))
@@ -133,13 +134,13 @@ class Charuco(Board):
             weight = np.concatenate([weight, np.full(len(new), _CORNER_WEIGHT)])
         ids = np.flatnonzero(found)
         if len(ids) < _FEWEST or len(np.unique(ids // (self.columns - 1))) < 2:
-            return _NONE
+            return NO_CORNERS
         if len(np.unique(ids % (self.columns - 1))) < 2 or not self._confirmed(picture, found, at):
-            return _NONE
+            return NO_CORNERS
         return Corners(ids.astype(np.int32), at[ids], float(np.median(blur[ids])))
 
     def _confirmed(self, picture: Picture, found: NDArray[np.bool_], at: Array) -> bool:
-        """Whether most markers among the corners found are the board's: in a mirror, single ones may be misread."""
+        """Whether most markers among the corners are the board's: in a mirror, single ones are misread."""
         ids = np.flatnonzero(found)
         middle = self.marker_corners.mean(axis=1)
         beside = np.abs(self._corners[ids][None] - middle[:, None]).max(axis=-1) < 0.6
@@ -165,7 +166,5 @@ class Charuco(Board):
         """(M, B, B) the markers with their black border, 1 for white."""
         known = dictionary(self.dictionary)
         side = known.markerSize + 2
-        return np.stack([known.generateImageMarker(i, side) for i in range(self.marker_count)]) // 255
-
-
-_NONE = Corners(np.zeros(0, np.int32), np.zeros((0, 2)))
+        markers = [known.generateImageMarker(i, side) for i in range(self.marker_count)]
+        return (np.stack(markers) > 0).astype(np.uint8)

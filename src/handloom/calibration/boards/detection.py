@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 
 from handloom.calibration.boards.board import Array
 from handloom.calibration.boards.dictionaries import dictionary
-from handloom.calibration.boards.picture import Picture
+from handloom.calibration.boards.picture import Picture, shrunk
 
 _WINDOWS = {"coarse": (7, 7), "fine": (17, 17), "thorough": (5, 53)}
-_COARSE_PX = 800  # the longer side of the picture that is searched first
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,16 +56,11 @@ def find_markers(
         picture: (H, W).
         name: of the dictionary.
         count: how many of the dictionary's markers, from the first, may occur.
-        effort: ``"coarse"`` looks in a picture of at most 800 pixels, ``"fine"`` in the picture itself, ``"thorough"``
-            at several scales of brightness as well.
+        effort: ``"coarse"`` looks in a picture of about 800 pixels, ``"fine"`` in the picture itself,
+            ``"thorough"`` with many windows of brightness as well.
         mirrored: look for markers seen in a mirror or from behind.
     """
-    shrink = max(1, round(max(picture.shape) / _COARSE_PX)) if effort == "coarse" else 1
-    small = picture
-    if shrink > 1:
-        size = (picture.shape[1] // shrink, picture.shape[0] // shrink)
-        whole = picture[: size[1] * shrink, : size[0] * shrink]  # whole blocks are averaged much faster
-        small = np.asarray(cv2.resize(whole, size, interpolation=cv2.INTER_AREA), np.uint8)
+    small, shrink = shrunk(picture) if effort == "coarse" else (picture, 1)
     if mirrored:
         small = np.ascontiguousarray(small[:, ::-1])
     found, ids, _ = _detector(name, count, effort).detectMarkers(small)

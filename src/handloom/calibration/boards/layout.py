@@ -12,8 +12,8 @@ _NEAR = 0.8  # squares; points nearer than this count alike
 def predict(known: Array, pixels: Array, weight: Array, wanted: Array) -> tuple[Array, Array]:
     """Carry points of the board into the picture by a homography that fits the neighbourhood of each best.
 
-    A lens bends the board's lines, so the homography of one point is not that of another: each is fitted to all known
-    points, the near ones counting most.
+    A lens bends the board's lines, so the homography of one point is not that of another: each is fitted to
+    all known points, the near ones counting most.
 
     Args:
         known: (M, 2) points in squares, M at least 4.

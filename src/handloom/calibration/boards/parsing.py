@@ -26,8 +26,8 @@ def parse_board(spec: str) -> Board:
 
     * ``chessboard:9x6:25mm``: inner corners across x down, side of a square.
     * ``charuco:5x7:40mm[:marker=30mm][:dict=4X4_50][:legacy][:inverted][:two-sided]``: squares across x down,
-      side of a square. The marker is 0.75 of the square unless given. The dictionary is ``4X4_50``, or the first of
-      ``4X4_100``, ``4X4_250`` and ``4X4_1000`` that has enough markers; within a family of OpenCV's
+      side of a square. The marker is 0.75 of the square unless given. The dictionary is ``4X4_50``, or the
+      first of ``4X4_100``, ``4X4_250`` and ``4X4_1000`` that has enough markers; within a family of OpenCV's
       dictionaries a smaller one is the beginning of the larger, so ``4X4_50`` also reads a board printed with
       the first markers of ``4X4_1000``. ``two-sided`` says that the back shows the front as if the sheet were
       clear; without it a board seen in a mirror is not taken for the board.

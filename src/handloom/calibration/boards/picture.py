@@ -15,6 +15,16 @@ def grey(image: Picture) -> Picture:
     return np.ascontiguousarray(picture, dtype=np.uint8)
 
 
+def shrunk(picture: Picture, longest: int = 800) -> tuple[Picture, int]:
+    """The picture averaged over blocks until its longer side is about ``longest``; the side of a block."""
+    shrink = max(1, round(max(picture.shape) / longest))
+    if shrink == 1:
+        return picture, 1
+    size = (picture.shape[1] // shrink, picture.shape[0] // shrink)
+    whole = picture[: size[1] * shrink, : size[0] * shrink]  # whole blocks are averaged much faster
+    return np.asarray(cv2.resize(whole, size, interpolation=cv2.INTER_AREA), np.uint8), shrink
+
+
 def bilinear(picture: Picture, at: NDArray[np.float64]) -> NDArray[np.float64]:
     """(...) brightness at (..., 2) pixels; the border goes on outside.
 

@@ -18,14 +18,17 @@ class Saddles:
 
     Attributes:
         pixels: (N, 2) the corners.
-        score: (N,) correlation of the picture with its model, negative for one of the opposite colours; -1 where the
-            search did not settle or left the picture.
+        score: (N,) correlation of the picture with its model, negative for one of the opposite colours; -1
+            where the search did not settle or left the picture.
         blur_px: (N,) standard deviation of the spread of the edges, pixels.
+        slant: (N,) change of light towards the end of the arms, in contrasts: the corner of a lone dark
+            square passes for a good one in light that falls off steeply.
     """
 
     pixels: Array
     score: Array
     blur_px: Array
+    slant: Array
 
     def __len__(self) -> int:
         return len(self.score)
@@ -36,11 +39,11 @@ def refine(
 ) -> Saddles:
     """Settle on the points where dark and light squares meet.
 
-    The picture near a corner is sampled along the board's own directions and compared with a model: two blurred edges
-    that cross, I = m + g·x ± c erf(u / √2σ_u) erf(v / √2σ_v). Its place, the directions and blur of both edges, light
-    and contrast are fitted together by Gauss-Newton, so that neither turning nor perspective nor uneven light moves
-    the corner. Samples are taken only where the squares are plain, along edges as well as near the corner, so that
-    the markers of a ChArUco board have no say.
+    The picture near a corner is sampled along the board's own directions and compared with a model: two
+    blurred edges that cross, I = m + g·x ± c erf(u / √2σ_u) erf(v / √2σ_v). Its place, the directions and
+    blur of both edges, light and contrast are fitted together by Gauss-Newton, so that neither turning nor
+    perspective nor uneven light moves the corner. Samples are taken only where the squares are plain, along
+    edges as well as near the corner, so that the markers of a ChArUco board have no say.
 
     Args:
         picture: (H, W).
@@ -49,11 +52,11 @@ def refine(
         sign: (N,) 1 where the square to the lower right (in the board's frame) is light, -1 where it is dark.
         clear: how far from its edges a square is plain, as a share of its side.
     """
-    pixels, score, blur = settle(
+    pixels, score, blur, slant = settle(
         picture,
         np.ascontiguousarray(expected, dtype=np.float64).reshape(-1, 2),
         np.ascontiguousarray(J, dtype=np.float64).reshape(-1, 2, 2),
         np.ascontiguousarray(sign, dtype=np.float64),
         float(clear),
     )
-    return Saddles(pixels, score, blur)
+    return Saddles(pixels, score, blur, slant)

@@ -20,12 +20,13 @@ _P = 10  # shift u v, tilt u v, light, contrast, gradient u v, log spread u v
 
 @compiled
 def settle(picture, expected, J, sign, clear):  # type: ignore[no-untyped-def]
-    """See ``saddle.refine``: (N, 2) pixels, (N,) scores, (N,) spreads."""
+    """See ``saddle.refine``: (N, 2) pixels, (N,) scores, (N,) spreads, (N,) slants."""
     height, width = picture.shape
     count = len(expected)
     pixels = expected.copy()
     score = np.full(count, -1.0)
     blur = np.full(count, np.nan)
+    slant = np.full(count, np.nan)
     most = 2 * int(LONGEST_PX) + 1
     values = np.zeros((most, most))
     a, da, b, db = np.zeros(most), np.zeros(most), np.zeros(most), np.zeros(most)
@@ -114,6 +115,7 @@ def settle(picture, expected, J, sign, clear):  # type: ignore[no-untyped-def]
             if last:
                 variance = total - mean * mean / weights
                 explained = 1.0 - error / max(variance, 1e-9)
+                slant[n] = (abs(tone_u) * nu + abs(tone_v) * nv) / max(abs(contrast), 1e-9)
                 if moved < UNSETTLED_PX and variance > 4.0 * weights and explained > 0.0:
                     score[n] = math.sqrt(explained) * (1.0 if contrast * sign[n] > 0 else -1.0)
                 break
@@ -144,7 +146,7 @@ def settle(picture, expected, J, sign, clear):  # type: ignore[no-untyped-def]
         if not good:
             score[n] = -1.0
         blur[n] = max(spread_u, spread_v)
-    return pixels, score, blur
+    return pixels, score, blur, slant
 
 
 @compiled
