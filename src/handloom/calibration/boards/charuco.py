@@ -8,13 +8,14 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from handloom.calibration.boards.board import NO_CORNERS, Array, Board, Corners
+from handloom.calibration.boards.board import NO_CORNERS, Array, Corners
 from handloom.calibration.boards.detection import Markers, consistent, find_markers
 from handloom.calibration.boards.dictionaries import dictionary
 from handloom.calibration.boards.layout import predict
 from handloom.calibration.boards.lengths import length_text
+from handloom.calibration.boards.pattern import Pattern, PrintedBoard, outlines, square
 from handloom.calibration.boards.picture import Picture, bilinear, grey
-from handloom.calibration.boards.saddle import refine
+from handloom.calibration.boards.saddle import refine, saddle
 
 _NEAR = 1.6  # squares; a corner is not looked for further than this from what was found
 _CORNER_SCORE = 0.72
@@ -24,7 +25,7 @@ _CORNER_WEIGHT = 20.0  # of a refined corner against a marker's raw one
 
 
 @dataclass(frozen=True)
-class Charuco(Board):
+class Charuco(PrintedBoard):
     """A ChArUco board; its points are the inner corners of the chessboard.
 
     Attributes:
@@ -61,6 +62,21 @@ class Charuco(Board):
     @property
     def points(self) -> Array:
         return np.pad(self._corners, ((0, 0), (0, 1))) * self.square
+
+    @property
+    def pattern(self) -> Pattern:
+        frame = self.square / 4 if self.inverted else 0.0  # the dark ground goes on around the board
+        loops = [
+            square(frame + column * self.square, frame + row * self.square, self.square)
+            for row in range(self.rows)
+            for column in range(self.columns)
+            if (row + column + self._light_first) % 2 == 0
+        ]
+        for corners, cells in zip(self.marker_corners, self._cells, strict=True):
+            x, y = frame + (corners[0] + 1) * self.square
+            loops += outlines(cells == 0, x, y, self.marker)
+        width, height = (n * self.square + 2 * frame for n in (self.columns, self.rows))
+        return Pattern(width, height, tuple(loops), np.full(2, self.square + frame), self.inverted)
 
     def find(self, image: NDArray[np.uint8]) -> Corners:
         picture = grey(image)
@@ -122,7 +138,7 @@ class Charuco(Board):
             expected, J = predict(known, pixels, weight, self._corners[wanted])
             inside = ((expected > 2) & (expected < size - 3)).all(axis=-1)
             wanted, expected, J = wanted[inside], expected[inside], J[inside]
-            saddles = refine(picture, expected, J, self._sign[wanted], clear)
+            saddles = refine(picture, expected, J, saddle(self._sign[wanted]), clear)
             off = np.linalg.norm(saddles.pixels - expected, axis=-1)
             good = (saddles.score > _CORNER_SCORE) & (off < 0.25 * np.linalg.norm(J, axis=1).min(axis=-1))
             if not good.any():

@@ -10,11 +10,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from handloom.calibration.boards.board import NO_CORNERS, Array, Board, Corners
+from handloom.calibration.boards.board import NO_CORNERS, Array, Corners
 from handloom.calibration.boards.layout import predict
 from handloom.calibration.boards.lengths import length_text
+from handloom.calibration.boards.pattern import Pattern, PrintedBoard, square
 from handloom.calibration.boards.picture import Picture, bilinear, grey, shrunk
-from handloom.calibration.boards.saddle import refine
+from handloom.calibration.boards.saddle import refine, saddle
 
 _CORNER_SCORE = 0.8
 _BEYOND_SCORE = 0.9
@@ -26,7 +27,7 @@ _SECTOR = cv2.CALIB_CB_NORMALIZE_IMAGE | cv2.CALIB_CB_EXHAUSTIVE
 
 
 @dataclass(frozen=True)
-class Chessboard(Board):
+class Chessboard(PrintedBoard):
     """A chessboard, found as a whole.
 
     The first point is the one with a dark square to its upper left, if there is such an order of the points.
@@ -62,6 +63,17 @@ class Chessboard(Board):
             return None
         return np.arange(self.columns * self.rows - 1, -1, -1, dtype=np.int32)
 
+    @property
+    def pattern(self) -> Pattern:
+        loops = [
+            square(column * self.square, row * self.square, self.square)
+            for row in range(self.rows + 1)
+            for column in range(self.columns + 1)
+            if (row + column) % 2 == 0
+        ]
+        width, height = (n * self.square + self.square for n in (self.columns, self.rows))
+        return Pattern(width, height, tuple(loops), np.full(2, self.square))
+
     def find(self, image: NDArray[np.uint8]) -> Corners:
         picture = grey(image)
         for search in (_classic_small, _classic, _sectors_small):
@@ -84,7 +96,7 @@ class Chessboard(Board):
         _, J = predict(plan, rough, np.ones(len(plan)), plan)
         # the square to the lower right of a corner has the colour of the one to its upper left
         sign = np.where(plan.sum(axis=-1) % 2 == 0, 1.0, -1.0) * (-1.0 if dark_first else 1.0)
-        saddles = refine(picture, rough, J, sign)
+        saddles = refine(picture, rough, J, saddle(sign))
         off = np.linalg.norm(saddles.pixels - rough, axis=-1)
         side = np.linalg.norm(J, axis=1).min(axis=-1)
         good = (saddles.score > _CORNER_SCORE) & (off < 0.3 * side)
@@ -106,7 +118,7 @@ class Chessboard(Board):
             beyond = np.array(line, dtype=np.float64)
             expected, J = predict(self._corners[good], pixels[good], weight, beyond)
             sign = np.where(beyond.sum(axis=-1) % 2 == 0, 1.0, -1.0) * (-1.0 if dark_first else 1.0)
-            saddles = refine(picture, expected, J, sign)
+            saddles = refine(picture, expected, J, saddle(sign))
             off = np.linalg.norm(saddles.pixels - expected, axis=-1)
             there = (
                 (saddles.score > _BEYOND_SCORE)

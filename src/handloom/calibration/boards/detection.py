@@ -37,18 +37,19 @@ class Markers:
 
 
 @cache
-def _detector(name: str, count: int, effort: str) -> cv2.aruco.ArucoDetector:
+def _detector(name: str, count: int, effort: str, border: int) -> cv2.aruco.ArucoDetector:
     """A detector that knows only the first ``count`` markers: reading costs time for every marker known."""
     full = dictionary(name)
     known = cv2.aruco.Dictionary(full.bytesList[:count], full.markerSize, full.maxCorrectionBits)
     parameters = cv2.aruco.DetectorParameters()
     parameters.adaptiveThreshWinSizeMin, parameters.adaptiveThreshWinSizeMax = _WINDOWS[effort]
     parameters.adaptiveThreshWinSizeStep = 12
+    parameters.markerBorderBits = border
     return cv2.aruco.ArucoDetector(known, parameters)
 
 
 def find_markers(
-    picture: Picture, name: str, count: int, *, effort: str = "fine", mirrored: bool = False
+    picture: Picture, name: str, count: int, *, effort: str = "fine", mirrored: bool = False, border: int = 1
 ) -> Markers:
     """Markers of a dictionary.
 
@@ -59,11 +60,12 @@ def find_markers(
         effort: ``"coarse"`` looks in a picture of about 800 pixels, ``"fine"`` in the picture itself,
             ``"thorough"`` with many windows of brightness as well.
         mirrored: look for markers seen in a mirror or from behind.
+        border: width of the markers' black border, cells.
     """
     small, shrink = shrunk(picture) if effort == "coarse" else (picture, 1)
     if mirrored:
         small = np.ascontiguousarray(small[:, ::-1])
-    found, ids, _ = _detector(name, count, effort).detectMarkers(small)
+    found, ids, _ = _detector(name, count, effort, border).detectMarkers(small)
     if ids is None or not len(ids):
         return Markers(np.zeros(0, np.int32), np.zeros((0, 4, 2)))
     corners = np.concatenate(found).reshape(-1, 4, 2).astype(np.float64)

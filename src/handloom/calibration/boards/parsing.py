@@ -5,23 +5,28 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from handloom.calibration.boards.board import Board
 from handloom.calibration.boards.charuco import Charuco
 from handloom.calibration.boards.chessboard import Chessboard
 from handloom.calibration.boards.dictionaries import capacity, default_dictionary, dictionary_name
 from handloom.calibration.boards.lengths import length_text, parse_length
+from handloom.calibration.boards.markers import AprilGrid, ArucoGrid
+from handloom.calibration.boards.pattern import PrintedBoard
 from handloom.errors import CalibrationError
 
 FORMS = {
     "chessboard": "chessboard:9x6:25mm (inner corners across x down, side of a square)",
     "charuco": "charuco:5x7:40mm (squares across x down, side of a square), and if need be "
     ":marker=30mm:dict=4X4_50:legacy:inverted:two-sided",
+    "aruco": "aruco:5x7:40mm (markers across x down, side of a marker), and if need be :gap=10mm:dict=4X4_50",
+    "aprilgrid": "aprilgrid:6x6:88mm (tags across x down, side of a tag), and if need be :gap=26.4mm",
 }
 _MARKER_SHARE = 0.75
+_ARUCO_GAP = 0.25
+_APRIL_GAP = 0.3
 _Options = dict[str, str]
 
 
-def parse_board(spec: str) -> Board:
+def parse_board(spec: str) -> PrintedBoard:
     """The board that a text describes.
 
     * ``chessboard:9x6:25mm``: inner corners across x down, side of a square.
@@ -31,6 +36,11 @@ def parse_board(spec: str) -> Board:
       dictionaries a smaller one is the beginning of the larger, so ``4X4_50`` also reads a board printed with
       the first markers of ``4X4_1000``. ``two-sided`` says that the back shows the front as if the sheet were
       clear; without it a board seen in a mirror is not taken for the board.
+
+    * ``aruco:5x7:40mm[:gap=10mm][:dict=4X4_50]``: markers across x down, side of a marker; a quarter of it
+      between them and the dictionary as above unless given.
+    * ``aprilgrid:6x6:88mm[:gap=26.4mm]``: tags across x down, side of a tag; 0.3 of it between them unless
+      given.
 
     Every length needs a unit: mm, cm, m or inch. ``parse_board(board.spec)`` gives an equal board.
 
@@ -86,6 +96,29 @@ def _charuco(columns: int, rows: int, square: float, options: _Options) -> Charu
     return Charuco(columns, rows, square, marker, name, legacy, inverted, two_sided)
 
 
+def _aruco(columns: int, rows: int, marker: float, options: _Options) -> ArucoGrid:
+    _check_grid(columns, rows)
+    name = _dictionary(options, columns * rows)
+    return ArucoGrid(columns, rows, marker, _length(options, "gap", _ARUCO_GAP * marker), name)
+
+
+def _aprilgrid(columns: int, rows: int, marker: float, options: _Options) -> AprilGrid:
+    _check_grid(columns, rows)
+    most = capacity("APRILTAG_36h11")
+    if columns * rows > most:
+        raise CalibrationError(
+            f"An AprilGrid of {columns} x {rows} tags is beyond the {most} tags there are.", "Use fewer tags."
+        )
+    return AprilGrid(columns, rows, marker, _length(options, "gap", _APRIL_GAP * marker))
+
+
+def _check_grid(columns: int, rows: int) -> None:
+    if columns * rows < 2:
+        raise CalibrationError(
+            f"A grid of {columns} x {rows} markers is too small.", "Use at least two markers, better twelve."
+        )
+
+
 def _dictionary(options: _Options, count: int) -> str:
     text = options.pop("dict", "")
     if not text:
@@ -111,7 +144,9 @@ def _flag(options: _Options, name: str) -> bool:
     return value is not None
 
 
-_MAKERS: dict[str, Callable[[int, int, float, _Options], Board]] = {
+_MAKERS: dict[str, Callable[[int, int, float, _Options], PrintedBoard]] = {
     "chessboard": _chessboard,
     "charuco": _charuco,
+    "aruco": _aruco,
+    "aprilgrid": _aprilgrid,
 }

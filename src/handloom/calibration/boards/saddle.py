@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from handloom.calibration.boards.board import Array
 from handloom.calibration.boards.picture import Picture
@@ -20,7 +19,8 @@ class Saddles:
         pixels: (N, 2) the corners.
         score: (N,) correlation of the picture with its model, negative for one of the opposite colours; -1
             where the search did not settle or left the picture.
-        blur_px: (N,) standard deviation of the spread of the edges, pixels.
+        blur_px: (N,) standard deviation of the blur of the wider of both edges beyond that of a pixel,
+            pixels.
         slant: (N,) change of light towards the end of the arms, in contrasts: the corner of a lone dark
             square passes for a good one in light that falls off steeply.
     """
@@ -34,29 +34,43 @@ class Saddles:
         return len(self.score)
 
 
-def refine(
-    picture: Picture, expected: Array, J: Array, sign: NDArray[np.float64], clear: float = 0.5
-) -> Saddles:
+def saddle(sign: Array) -> Array:
+    """(N, 3) shapes of corners between four squares.
+
+    Args:
+        sign: (N,) 1 where the square to the lower right (in the board's frame) is light, -1 where it is dark.
+    """
+    return np.stack([sign, np.zeros_like(sign), np.zeros_like(sign)], axis=-1)
+
+
+def outer(x: Array, y: Array) -> Array:
+    """(N, 3) shapes of the corners of lone dark squares, which lie towards x, y (each -1 or 1)."""
+    return np.stack([-x * y, -x, -y], axis=-1) / 2
+
+
+def refine(picture: Picture, expected: Array, J: Array, shape: Array, clear: float = 0.5) -> Saddles:
     """Settle on the points where dark and light squares meet.
 
     The picture near a corner is sampled along the board's own directions and compared with a model: two
-    blurred edges that cross, I = m + g·x ± c erf(u / √2σ_u) erf(v / √2σ_v). Its place, the directions and
-    blur of both edges, light and contrast are fitted together by Gauss-Newton, so that neither turning nor
-    perspective nor uneven light moves the corner. Samples are taken only where the squares are plain, along
-    edges as well as near the corner, so that the markers of a ChArUco board have no say.
+    blurred edges that cross, I = m + g·x + c P(A, B) with A = erf(u / √2σ_u), B = erf(v / √2σ_v) and P = ± A
+    B for a corner between four squares. Its place, the directions and blur of both edges, light and contrast
+    are fitted together by Gauss-Newton, so that neither turning nor perspective nor uneven light moves the
+    corner. Samples are taken only where the squares are plain, along edges as well as near the corner, so
+    that the markers of a ChArUco board have no say.
 
     Args:
         picture: (H, W).
         expected: (N, 2) pixels, right to about two pixels.
         J: (N, 2, 2) pixels per square along the board's x and y, as columns.
-        sign: (N,) 1 where the square to the lower right (in the board's frame) is light, -1 where it is dark.
+        shape: (N, 3) what the corner looks like, from :func:`saddle` or :func:`outer`: the weights of AB, A
+            and B.
         clear: how far from its edges a square is plain, as a share of its side.
     """
     pixels, score, blur, slant = settle(
         picture,
         np.ascontiguousarray(expected, dtype=np.float64).reshape(-1, 2),
         np.ascontiguousarray(J, dtype=np.float64).reshape(-1, 2, 2),
-        np.ascontiguousarray(sign, dtype=np.float64),
+        np.ascontiguousarray(shape, dtype=np.float64).reshape(-1, 3),
         float(clear),
     )
     return Saddles(pixels, score, blur, slant)

@@ -15,11 +15,12 @@ ROUNDS = 12
 SETTLED_PX = 0.01
 UNSETTLED_PX = 0.1
 compiled: Any = njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "nsz"})
+PIXEL_VARIANCE = 1 / 12 + 1 / 6  # what pixels, and sampling between them, do to the sharpest edge
 _P = 10  # shift u v, tilt u v, light, contrast, gradient u v, log spread u v
 
 
 @compiled
-def settle(picture, expected, J, sign, clear):  # type: ignore[no-untyped-def]
+def settle(picture, expected, J, shape, clear):  # type: ignore[no-untyped-def]
     """See ``saddle.refine``: (N, 2) pixels, (N,) scores, (N,) spreads, (N,) slants."""
     height, width = picture.shape
     count = len(expected)
@@ -49,6 +50,7 @@ def settle(picture, expected, J, sign, clear):  # type: ignore[no-untyped-def]
             near_v[i + nv] = math.exp(-((i / nv) ** 2))
         x, y = expected[n, 0], expected[n, 1]
         spread_u = spread_v = FIRST_SPREAD_PX
+        both, side_u, side_v = shape[n]
         light = contrast = tone_u = tone_v = 0.0
         moved = 1e9
         good = True
@@ -79,7 +81,7 @@ def settle(picture, expected, J, sign, clear):  # type: ignore[no-untyped-def]
             _edge(nu, sine, spread_u, a, da)
             _edge(nv, sine, spread_v, b, db)
             if turn == 0:
-                light, contrast = _shades(values, nu, nv, a, b, clear_u, clear_v)
+                light, contrast = _shades(values, nu, nv, a, b, shape[n], clear_u, clear_v)
             last = turn == ROUNDS or moved < SETTLED_PX
             H[:] = 0.0
             g[:] = 0.0
@@ -91,19 +93,20 @@ def settle(picture, expected, J, sign, clear):  # type: ignore[no-untyped-def]
                         continue
                     w = near_u[j + nu] * near_v[i + nv]
                     A, dA, B, dB = a[j + nu], da[j + nu], b[i + nv], db[i + nv]
-                    r = value - (light + tone_u * j + tone_v * i + contrast * A * B)
+                    pattern = both * A * B + side_u * A + side_v * B
+                    r = value - (light + tone_u * j + tone_v * i + contrast * pattern)
                     error += w * r * r
                     weights += w
                     mean += w * value
                     total += w * value * value
                     if last:
                         continue
-                    row[0] = -contrast * sine * dA * B
-                    row[1] = -contrast * sine * A * dB
+                    row[0] = -contrast * sine * dA * (both * B + side_u)
+                    row[1] = -contrast * sine * dB * (both * A + side_v)
                     row[2] = row[0] * i
                     row[3] = row[1] * j
                     row[4] = 1.0
-                    row[5] = A * B
+                    row[5] = pattern
                     row[6] = j
                     row[7] = i
                     row[8] = row[0] * j
@@ -117,12 +120,16 @@ def settle(picture, expected, J, sign, clear):  # type: ignore[no-untyped-def]
                 explained = 1.0 - error / max(variance, 1e-9)
                 slant[n] = (abs(tone_u) * nu + abs(tone_v) * nv) / max(abs(contrast), 1e-9)
                 if moved < UNSETTLED_PX and variance > 4.0 * weights and explained > 0.0:
-                    score[n] = math.sqrt(explained) * (1.0 if contrast * sign[n] > 0 else -1.0)
+                    score[n] = math.sqrt(explained) * (1.0 if contrast > 0 else -1.0)
                 break
             # the first rounds find the place; directions and blur follow
             held = 1e3 if turn < 2 else 1e-4
             for p in range(_P):
                 H[p, p] = H[p, p] * (1.0 + (held if p in (2, 3, 8, 9) else 1e-6)) + 1e-9
+            if side_u != 0.0:
+                # half of the edges are missing: a slope of the light could not be told from them
+                H[6, 6] *= 1e6
+                H[7, 7] *= 1e6
             if not _solve(H, g, step):
                 good = False
                 break
@@ -145,7 +152,7 @@ def settle(picture, expected, J, sign, clear):  # type: ignore[no-untyped-def]
         pixels[n, 0], pixels[n, 1] = x, y
         if not good:
             score[n] = -1.0
-        blur[n] = max(spread_u, spread_v)
+        blur[n] = math.sqrt(max(max(spread_u, spread_v) ** 2 - PIXEL_VARIANCE, 0.0))
     return pixels, score, blur, slant
 
 
@@ -159,7 +166,7 @@ def _edge(half, sine, spread, value, slope):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _shades(values, nu, nv, a, b, clear_u, clear_v):  # type: ignore[no-untyped-def]
+def _shades(values, nu, nv, a, b, shape, clear_u, clear_v):  # type: ignore[no-untyped-def]
     """Light and contrast to begin with: the straight line of brightness over the pattern."""
     n = s = p = pp = sp = 0.0
     for i in range(-nv, nv + 1):
@@ -167,7 +174,7 @@ def _shades(values, nu, nv, a, b, clear_u, clear_v):  # type: ignore[no-untyped-
             value = values[i + nv, j + nu]
             if (abs(i) > clear_v and abs(j) > clear_u) or math.isnan(value):
                 continue
-            pattern = a[j + nu] * b[i + nv]
+            pattern = shape[0] * a[j + nu] * b[i + nv] + shape[1] * a[j + nu] + shape[2] * b[i + nv]
             n += 1.0
             s += value
             p += pattern
