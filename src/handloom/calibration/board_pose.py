@@ -16,6 +16,7 @@ Array = NDArray[np.float64]
 
 _STEP = 1e-5  # ideal coordinates; for the derivative of the lens
 _LARGEST_SIGMA = 0.005  # of the picture's diagonal: what fits worse than this is not the board
+_SAME = np.cos(np.deg2rad(0.5))
 _TWIN = 4.0  # the second solution is kept while its errors are not this many times larger
 
 
@@ -140,7 +141,10 @@ def poses_of(sightings: Sightings, corners: IdealCorners) -> BoardPoses:
     poses = BoardPoses(camera, moment, starts, T, sigma, excess, information, inlier, facing, middle)
     good = (2 * poses.corners >= np.diff(starts)) & (poses.corners >= 4)
     good &= sigma[:, 0] <= _LARGEST_SIGMA * corners.diagonal_px[camera]
-    keep = np.stack([good, good & (sigma[:, 1] <= _TWIN * sigma[:, 0])], axis=-1)
+    # Near the camera both starts may end in one pose, which is no twin of itself.
+    cosine = ((R[:, 0] * R[:, 1]).sum(axis=(-2, -1)) - 1.0) / 2.0
+    twin = good & (sigma[:, 1] <= _TWIN * sigma[:, 0]) & (cosine < _SAME)
+    keep = np.stack([good, twin], axis=-1)
     inlier &= np.repeat(good, np.diff(starts))
     for array in (T, sigma, excess, information):
         array[~keep] = np.nan

@@ -162,7 +162,9 @@ def _at_tolerance(shared: SharedMoments, tolerance_px: float) -> RelativePose:
     H, g = np.empty((6, 6)), np.empty(6)
     for _ in range(_ROUNDS):
         error, choice = shared.disagreement(X)
-        weights = shared.weights / (1.0 + (error / half) ** 2) ** 2
+        # Between a vote for each place and one for each moment: what is wrong with a lens is the same wherever
+        # the board rests, what is wrong with a corner is not.
+        weights = np.sqrt(shared.weights) / (1.0 + (error / half) ** 2) ** 2
         kernel.accumulate(shared.A, shared.B, shared.S, choice, weights, X, H, g)
         step = -g
         if not solve(H.copy(), step):
