@@ -74,6 +74,19 @@ def find_markers(
     return Markers(ids.ravel().astype(np.int32), (corners + 0.5) * shrink - 0.5)
 
 
+def find_quads(picture: Picture) -> Array:
+    """(K, 4, 2) everything with four sides and dark inside, clockwise; pixels."""
+    found, _, others = _detector("APRILTAG_36h11", 1, "thorough", 1).detectMarkers(picture)
+    quads = [np.asarray(q, dtype=np.float64).reshape(4, 2) for q in (*found, *others)]
+    if not quads:
+        return np.zeros((0, 4, 2))
+    corners = np.stack(quads)
+    first, second = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 1]
+    mirrored = first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0] < 0
+    corners[mirrored] = corners[mirrored][:, ::-1]
+    return corners
+
+
 def consistent(markers: Markers, layout: Array) -> Markers:
     """Those that lie to one another as on the board, each number once; none if no two do.
 
@@ -95,6 +108,11 @@ def consistent(markers: Markers, layout: Array) -> Markers:
     away = np.linalg.norm(ways, axis=-1) / np.linalg.norm(P[:, 0] - P[:, 2], axis=-1)[:, None]
     agree = (error < size[:, None] * (0.1 + 0.35 * away)) & (away > 0) & (away < 6.0)
     agree |= agree.T  # one of the two may be read badly
+    # and that they are the same way up
+    expected = (plan[:, 2] - plan[:, 0])[None] @ A
+    seen = markers.corners[:, 2] - markers.corners[:, 0]
+    lengths = np.linalg.norm(expected, axis=-1) * np.linalg.norm(seen, axis=-1)
+    agree &= np.sum(expected * seen, axis=-1) > 0.7 * lengths
     votes = agree.sum(axis=1)
     best = int(np.argmax(votes))
     if not votes[best]:

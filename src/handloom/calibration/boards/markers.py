@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,6 +17,7 @@ from handloom.calibration.boards.lengths import length_text
 from handloom.calibration.boards.pattern import Pattern, PrintedBoard, outlines, square
 from handloom.calibration.boards.picture import Picture, grey
 from handloom.calibration.boards.saddle import outer, refine, saddle
+from handloom.calibration.boards.tags import find_tags
 
 _CORNER_SCORE = 0.8
 _ARM = 0.42  # share of the gap between markers that edges are followed into
@@ -60,14 +59,18 @@ class MarkerGrid(PrintedBoard):
     def _border(self) -> int:
         """Width of the markers' black border, cells."""
 
-    def _ways(self, picture: Picture) -> Iterator[tuple[Picture, int]]:
-        """Pictures to look for markers in, with the width of their border."""
-        yield picture, self._border
+    def _search(self, picture: Picture) -> Markers:
+        return find_markers(picture, self._family, len(self._places), border=self._border)
 
     @property
     @abstractmethod
     def _shape(self) -> Array:
         """(4, 3) what the corners of a marker look like."""
+
+    @property
+    def _unit(self) -> float:
+        """What the fit of a corner takes for a square, in markers: it follows edges for 0.4 of that."""
+        return min(1.0, self.gap / self.marker / _ARM)
 
     @cached_property
     def _corners(self) -> Array:
@@ -79,16 +82,10 @@ class MarkerGrid(PrintedBoard):
     def find(self, image: NDArray[np.uint8]) -> Corners:
         picture = grey(image)
         layout = self._corners.reshape(-1, 4, 2)
-        for searched, border in self._ways(picture):
-            found = find_markers(searched, self._family, len(layout), border=border)
-            # Printers of such boards disagree on which way up a marker is; where the others lie tells.
-            turned = [
-                consistent(Markers(found.ids, np.roll(found.corners, k, axis=1)), layout) for k in range(4)
-            ]
-            corners = self._settle(picture, max(turned, key=len))
-            if len(corners):
-                return corners
-        return NO_CORNERS
+        found = self._search(picture)
+        # Printers of such boards disagree on which way up a marker is; where the others lie tells.
+        turned = [consistent(Markers(found.ids, np.roll(found.corners, k, axis=1)), layout) for k in range(4)]
+        return self._settle(picture, max(turned, key=len))
 
     def _settle(self, picture: Picture, markers: Markers) -> Corners:
         if not len(markers):
@@ -96,10 +93,9 @@ class MarkerGrid(PrintedBoard):
         ids = (4 * markers.ids[:, None] + np.arange(4)).ravel()
         rough, plan = markers.corners.reshape(-1, 2), self._corners[ids]
         _, J = predict(plan, rough, np.ones(len(plan)), plan)
-        unit = min(1.0, self.gap / self.marker / _ARM)
         cells = dictionary(self._family).markerSize + 2 * self._border
-        clear = self._border / cells / unit
-        found = refine(picture, rough, J * unit, self._shape[ids % 4], clear)
+        clear = self._border / cells / self._unit
+        found = refine(picture, rough, J * self._unit, self._shape[ids % 4], clear)
         off = np.linalg.norm(found.pixels - rough, axis=-1)
         good = (found.score > _CORNER_SCORE) & (off < 0.2 * np.linalg.norm(J, axis=1).min(axis=-1))
         if good.sum() < 6:
@@ -216,12 +212,8 @@ class AprilGrid(MarkerGrid):
     def _border(self) -> int:
         return 2
 
-    def _ways(self, picture: Picture) -> Iterator[tuple[Picture, int]]:
-        # Tags and squares touch at the corners; lighter surroundings part them.
-        parted = np.asarray(cv2.dilate(picture, np.ones((3, 3), np.uint8)), np.uint8)
-        for border in (self._border, 1):
-            yield parted, border
-            yield picture, border
+    def _search(self, picture: Picture) -> Markers:
+        return find_tags(picture, self._family, len(self._places), self._unit, self._shape)
 
     @property
     def _shape(self) -> Array:

@@ -82,7 +82,7 @@ def settle(picture, expected, J, shape, clear):  # type: ignore[no-untyped-def]
             _edge(nv, sine, spread_v, b, db)
             if turn == 0:
                 light, contrast = _shades(values, nu, nv, a, b, shape[n], clear_u, clear_v)
-            last = turn == ROUNDS or moved < SETTLED_PX
+            last = turn == ROUNDS or (turn > 4 and moved < SETTLED_PX)
             H[:] = 0.0
             g[:] = 0.0
             error = total = mean = weights = 0.0
