@@ -12,7 +12,13 @@ from handloom.calibration.boards.board import Board
 from handloom.calibration.collect.facts import Collected
 from handloom.calibration.collect.film import Film, WatchedVideo
 from handloom.calibration.collect.gathering import Gathering, Moment
-from handloom.calibration.collect.inputs import CameraInput, Inputs, find_cameras, find_lens_recordings
+from handloom.calibration.collect.inputs import (
+    CameraInput,
+    Inputs,
+    find_cameras,
+    find_lens_recordings,
+    given_order,
+)
 from handloom.calibration.collect.picture_names import Key, key_order, moment_keys
 from handloom.calibration.collect.schedule import ROUNDS, grid, grid_step, refinement
 from handloom.calibration.collect.search import BoardSearch
@@ -35,7 +41,7 @@ def collect(
     *,
     lens_recordings: Mapping[str, Places] | None = None,
     synchronous: bool = True,
-    offsets_s: Mapping[str, float] | None = None,
+    offsets_s: Mapping[str, float] | Sequence[float] | None = None,
     max_moments: int | None = DEFAULT_MOMENTS,
     workers: int | None = None,
     progress: Progress = SILENT,
@@ -58,7 +64,8 @@ def collect(
             is a moment which no other camera saw. May name cameras that ``recordings`` lack.
         synchronous: whether recordings of different cameras belong together; if not, each of their pictures
             is a moment of its own.
-        offsets_s: by camera, when the first picture of its video was taken on the common clock; 0 by default.
+        offsets_s: when the first picture of each video was taken on the common clock: by camera, or for every
+            camera in the order of ``recordings`` (those in one folder in natural order); 0 by default.
         max_moments: about how many moments of long videos are searched; None for every one.
         workers: pictures searched side by side; by default one per core.
         progress: is told how far the search is, and how folders were read.
@@ -75,11 +82,7 @@ def collect(
     names = sorted({c.name for c in inputs.cameras} | set(lenses), key=natural_order)
     if not names:
         raise CalibrationError("There is nothing to calibrate from.", "Name the recordings of the board.")
-    for name in offsets_s or {}:
-        if name not in names:
-            raise CalibrationError(
-                f"There is an offset for {name}, but no such camera.", f"The cameras are {', '.join(names)}."
-            )
+    offsets = _offsets_by_name(offsets_s, inputs, recordings)
     for note in inputs.notes:
         progress.note(note)
     gathering = Gathering(names)
@@ -88,7 +91,7 @@ def collect(
         search = stack.enter_context(BoardSearch(board, workers))
         collector = _Collector(names, gathering, search, max_moments, progress, stack)
         if synchronous:
-            collector.together(inputs.cameras, offsets_s or {})
+            collector.together(inputs.cameras, offsets)
         else:
             for camera in inputs.cameras:
                 collector.alone(camera.name, camera)
@@ -233,6 +236,27 @@ class _Collector:
     def _note(self, message: str) -> None:
         self._gathering.notes.append(message)
         self._progress.note(message)
+
+
+def _offsets_by_name(
+    offsets_s: Mapping[str, float] | Sequence[float] | None, inputs: Inputs, recordings: Sequence[str | Path]
+) -> Mapping[str, float]:
+    names = given_order(inputs, recordings)
+    if offsets_s is None:
+        return {}
+    if not isinstance(offsets_s, Mapping):
+        if len(offsets_s) != len(names):
+            raise CalibrationError(
+                f"There are {len(offsets_s)} offsets for {len(names)} cameras ({', '.join(names)}).",
+                "Give one for each, in this order.",
+            )
+        return dict(zip(names, offsets_s, strict=True))
+    for name in offsets_s:
+        if name not in names:
+            raise CalibrationError(
+                f"There is an offset for {name}, but no such camera.", f"The cameras are {', '.join(names)}."
+            )
+    return offsets_s
 
 
 def _are_frames(pictures: Sequence[Path], counts: Sequence[int | None]) -> bool:

@@ -110,6 +110,17 @@ def find_cameras(recordings: Sequence[str | Path]) -> Inputs:
     return Inputs(tuple(sorted(cameras, key=lambda camera: natural_order(camera.name))), tuple(notes))
 
 
+def given_order(inputs: Inputs, recordings: Sequence[str | Path]) -> list[str]:
+    """Names of the cameras in the order in which their recordings were given."""
+    places = [Path(recording) for recording in recordings]
+
+    def rank(camera: CameraInput) -> int:
+        own = camera.video or camera.pictures[0]
+        return min(i for i, place in enumerate(places) if own == place or place in own.parents)
+
+    return [camera.name for camera in sorted(inputs.cameras, key=rank)]
+
+
 def find_lens_recordings(
     recordings: Mapping[str, str | Path | Sequence[str | Path]],
 ) -> dict[str, tuple[CameraInput, ...]]:

@@ -56,38 +56,52 @@ def refinement(found: Found, searched: Sequence[int], diagonals_px: Sequence[flo
         found: what was found so far.
         searched: the ticks searched so far, rising.
         diagonals_px: size of every camera's pictures.
-        limit: about how many ticks to return at most, evenly thinned.
+        limit: how many ticks to return at most, evenly thinned; those for links come first.
     """
     cameras = range(len(diagonals_px))
     seen: list[list[int]] = [[] for _ in cameras]
     for tick, camera in sorted(found):
         seen[camera].append(tick)
-    short: list[set[int]] = [set() for _ in cameras]
-    for camera in cameras:
-        if _different(found, camera, seen[camera], diagonals_px[camera], ENOUGH_VIEWS) < ENOUGH_VIEWS:
-            short[camera].update(seen[camera])
+    few = [
+        ticks if _different(found, camera, ticks, diagonals_px[camera], ENOUGH_VIEWS) < ENOUGH_VIEWS else []
+        for camera, ticks in enumerate(seen)
+    ]
     shared = {(a, b): sorted(set(seen[a]) & set(seen[b])) for a, b in combinations(cameras, 2)}
+    loose: list[list[int]] = [[] for _ in cameras]
     group = list(cameras)
     for a, b in sorted(shared, key=lambda pair: (-len(shared[pair]), pair)):
         if not shared[a, b] or group[a] == group[b]:
             continue
         group = [group[a] if g == group[b] else g for g in group]
         if _different(found, a, shared[a, b], diagonals_px[a], ENOUGH_SHARED) < ENOUGH_SHARED:
-            short[a].update(shared[a, b])
-            short[b].update(shared[a, b])
+            loose[a] += shared[a, b]
+            loose[b] += shared[a, b]
     largest = max(group, key=lambda g: (group.count(g), -g), default=0)
     for camera in cameras:
         if group[camera] != largest:
-            short[camera].update(seen[camera])
-    ticks: list[int] = []
-    for before, after in pairwise(searched):
-        if after - before > 1 and any(
-            (before in short[c] or after in short[c]) and not _still(found, before, after, c, diagonals_px[c])
-            for c in cameras
-        ):
-            parts = min(FINER, after - before)
-            ticks += [before + round(k * (after - before) / parts) for k in range(1, parts)]
-    return ticks[:: max(ceil(len(ticks) / limit), 1)]
+            loose[camera] += seen[camera]
+    links = _thinned(_between(found, searched, diagonals_px, loose), limit)
+    views = [tick for tick in _between(found, searched, diagonals_px, few) if tick not in set(links)]
+    return sorted(links + _thinned(views, limit - len(links)))
+
+
+def _between(
+    found: Found, searched: Sequence[int], diagonals_px: Sequence[float], around: Sequence[Sequence[int]]
+) -> list[int]:
+    """Ticks between those searched, beside some views of each camera, where the board moved."""
+    ticks: set[int] = set()
+    for camera, views in enumerate(around):
+        near = set(views)
+        for before, after in pairwise(searched):
+            beside = after - before > 1 and (before in near or after in near)
+            if beside and not _still(found, before, after, camera, diagonals_px[camera]):
+                parts = min(FINER, after - before)
+                ticks.update(before + round(k * (after - before) / parts) for k in range(1, parts))
+    return sorted(ticks)
+
+
+def _thinned(ticks: list[int], limit: int) -> list[int]:
+    return ticks[:: ceil(len(ticks) / limit)] if ticks and limit > 0 else []
 
 
 def _still(found: Found, before: int, after: int, camera: int, diagonal_px: float) -> bool:

@@ -98,7 +98,7 @@ def read_sightings(path: str | Path) -> Sightings:
         ) from error
     try:
         return _sightings(table)
-    except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
         fault = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
         raise CalibrationError(f"{path} is not a table of sightings: {fault}.", _AGAIN) from error
 
