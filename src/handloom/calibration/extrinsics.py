@@ -43,6 +43,7 @@ class Edge:
         angle_rad: between the viewing directions.
         T_second_first: (4, 4) from the first camera's frame to the second's, by these two alone.
         used: whether it links the two: enough moments agree, and the rest of the rig does not contradict.
+        mirrored: whether clearly more moments would agree if one of the two pictures were mirrored.
     """
 
     cameras: tuple[int, int]
@@ -54,6 +55,7 @@ class Edge:
     angle_rad: float
     T_second_first: Array
     used: bool
+    mirrored: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -217,4 +219,5 @@ def _edge(key: tuple[int, int], pair: RelativePose, used: bool) -> Edge:
         angle_rad=float(np.arccos(np.clip(pair.T_b_a[2, 2], -1.0, 1.0))),
         T_second_first=pair.T_b_a,
         used=used,
+        mirrored=pair.mirrored,
     )

@@ -24,13 +24,17 @@ TOLERANCES = (0.0005, 0.001, 0.002, 0.004)
 """Of the picture's diagonal: what passes for agreement, the first that most moments reach. Good lenses and
 clocks reach the first (0.7 px at 1280×720); the last admits poor ones for the bundle adjustment to mend."""
 
-_MOST, _SOME = 0.5, 0.25
+_NEARLY_ALL, _MOST, _SOME = 0.9, 0.5, 0.25
+_CLEARLY = 0.1  # by how much more a mirror image must agree
 _FEW, _MANY = 2.0, 5.0  # different places of the board
 _NEAR = 0.02  # ideal coordinates, about a degree: as far as a board in the same place may move
 _TRIED, _JUDGES = 48, 96  # moments that propose, moments that are asked
 _ROUNDS = 12
 _HALF_TURN = np.diag([-1.0, -1.0, 1.0, 1.0])
 _HALF_TURN_STEP = np.array([-1.0, -1.0, 1.0, -1.0, -1.0, 1.0])
+_FLIPS = ((1.0, 1.0, -1.0), (-1.0, 1.0, 1.0), (1.0, -1.0, 1.0))
+"""What a mirrored picture does to the board, besides the camera: it is seen from behind if its points can be
+told apart, and with the columns or rows in reverse if they are numbered by where they are."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +52,7 @@ class RelativePose:
         share: of the different places of the board at all M moments.
         covariance: (6, 6) of (ρ, φ) in a's frame: R ← R exp(φ), t ← t + R ρ.
         sound: whether enough moments agree to rely on it.
+        mirrored: whether clearly more of them would if one of the two pictures were mirrored.
     """
 
     T_b_a: Array
@@ -58,7 +63,8 @@ class RelativePose:
     places: float
     share: float
     covariance: Array
-    sound: bool
+    sound: bool = False
+    mirrored: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +74,7 @@ class SharedMoments:
     Attributes:
         moments: (M,) their numbers.
         A, B: (M, I, 4, 4), (M, K, 4, 4) poses of the board; the second half of B's are turned by half.
+        La, Lb: (M, I, 6, 6), (M, K, 6, 6) information of the poses.
         S: (M, I, K, 6, 6) joint information.
         excess: (M, I, K).
         corners: (M,) in both views.
@@ -78,6 +85,8 @@ class SharedMoments:
     moments: Indices
     A: Array
     B: Array
+    La: Array
+    Lb: Array
     S: Array
     excess: Array
     corners: Array
@@ -106,18 +115,32 @@ class SharedMoments:
             B = np.concatenate([B, B @ _HALF_TURN], axis=1)
             Lb = np.concatenate([Lb, Lb * np.outer(_HALF_TURN_STEP, _HALF_TURN_STEP)], axis=1)
             excess_b = np.concatenate([excess_b, excess_b], axis=1)
-        S = np.empty((len(a), A.shape[1], B.shape[1], 6, 6))
-        kernel.joint_information(La, Lb, S)
         return cls(
             poses.moment[a],
             A,
             B,
-            S,
+            La,
+            Lb,
+            _joint(La, Lb),
             poses.excess[a][:, :, None] + excess_b[:, None, :],
             (poses.corners[a] + poses.corners[b]).astype(np.float64),
             1.0 / kernel.crowding(places, _NEAR),
             diagonal_px,
         )
+
+    def mirrored(self, flip: tuple[float, float, float]) -> SharedMoments:
+        """The same moments, were the second camera's pictures mirrored: M B F of every pose B.
+
+        Args:
+            flip: diagonal of F, one of its signs negative.
+        """
+        F, M = np.array(flip), np.array([-1.0, 1.0, 1.0])
+        B = self.B.copy()
+        B[..., :3, :3] *= M[:, None] * F
+        B[..., :3, 3] *= M
+        step = np.concatenate([F, -F])  # a rotation's axis turns round in a mirror
+        Lb = self.Lb * np.outer(step, step)
+        return replace(self, B=B, Lb=Lb, S=_joint(self.La, Lb))
 
     def disagreement(self, X: Array) -> tuple[Array, Indices]:
         """(M,) errors in pixels under a relative pose, and (M, 2) the candidates chosen."""
@@ -130,11 +153,18 @@ def relative_pose(shared: SharedMoments) -> RelativePose:
     """Consensus of the moments about how two cameras stand to each other.
 
     It is sound if half of the different places that the board was seen in agree, at least two of them; where
-    the tolerance has to be wide or fewer agree, five.
+    the tolerance has to be wide or fewer agree, five. It is not if clearly more would agree in a mirror.
     """
     fallback = None
+    mirrors: list[SharedMoments] = []
     for step, tolerance in enumerate(TOLERANCES):
         found = _at_tolerance(shared, tolerance * shared.diagonal_px)
+        if found.share < _NEARLY_ALL:
+            mirrors = mirrors or [shared.mirrored(flip) for flip in _FLIPS]
+            for mirror in mirrors:
+                other = _at_tolerance(mirror, tolerance * shared.diagonal_px)
+                if other.places >= _FEW - 0.01 and other.share >= max(_MOST, found.share + _CLEARLY):
+                    return replace(found, mirrored=True)
         needed = _FEW if step < 2 and found.share >= _MOST else _MANY
         if found.places >= needed - 0.01:
             if found.share >= _MOST:
@@ -162,8 +192,8 @@ def _at_tolerance(shared: SharedMoments, tolerance_px: float) -> RelativePose:
     H, g = np.empty((6, 6)), np.empty(6)
     for _ in range(_ROUNDS):
         error, choice = shared.disagreement(X)
-        # Between a vote for each place and one for each moment: what is wrong with a lens is the same wherever
-        # the board rests, what is wrong with a corner is not.
+        # Between a vote for each place and one for each moment: while the board rests, what is wrong with a
+        # lens repeats itself, what is wrong with a corner does not.
         weights = np.sqrt(shared.weights) / (1.0 + (error / half) ** 2) ** 2
         kernel.accumulate(shared.A, shared.B, shared.S, choice, weights, X, H, g)
         step = -g
@@ -207,8 +237,13 @@ def evaluate(shared: SharedMoments, X: Array, tolerance_px: float) -> RelativePo
         places=places,
         share=places / float(shared.weights.sum()),
         covariance=covariance,
-        sound=False,
     )
+
+
+def _joint(La: Array, Lb: Array) -> Array:
+    S = np.empty((*La.shape[:2], Lb.shape[1], 6, 6))
+    kernel.joint_information(La, Lb, S)
+    return S
 
 
 def _seen_at(T: Array, board: Array) -> Array:
