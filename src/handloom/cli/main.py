@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from handloom.cli.board import board
 from handloom.cli.demo import demo
 from handloom.cli.export import export
 from handloom.cli.models import models
@@ -24,7 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for command in (demo, track, view, report, export, models):
+for command in (demo, track, view, report, export, models, board):
     app.command()(command)
 
 
