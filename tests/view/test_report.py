@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 import tracemalloc
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
+from pages import Page, words
 from recordings import BAD_FRAMES, faulty_session, write_videos
 from synthetic import PERSON, RIGHT_HAND, Scene, arc_rig
 
@@ -19,32 +19,6 @@ from handloom.view.report.statistics import Statistics
 from handloom.view.report.worst import worst_positions
 
 SECTIONS = ("headline", "doubts", "worst", "coverage", "reprojection", "bones", "jitter", "cameras", "speed")
-
-
-class _Page(HTMLParser):
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.sections: list[str] = []
-        self.loads: list[str] = []
-        self.open: list[str] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        values = dict(attrs)
-        if tag == "section":
-            self.sections.append(values["id"] or "")
-        if tag in ("script", "link", "img", "iframe", "object", "source"):
-            self.loads += [v for k, v in values.items() if k in ("src", "href", "data", "srcset") and v]
-        if tag not in ("meta", "img", "link"):
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.handle_starttag(tag, attrs)
-        if self.open and self.open[-1] == tag:
-            self.open.pop()
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
 
 
 @pytest.fixture(scope="module")
@@ -63,20 +37,14 @@ def page(session: Session, tmp_path_factory: pytest.TempPathFactory) -> str:
     return path.read_text(encoding="utf-8")
 
 
-def words(page: str) -> str:
-    """What a reader sees."""
-    page = re.sub(r"<(style|script)>.*?</\1>", " ", page, flags=re.DOTALL)
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", page))
-
-
 def test_all_sections_are_there_and_every_element_is_closed(page: str) -> None:
-    parsed = _Page(page)
+    parsed = Page(page)
     assert tuple(parsed.sections) == SECTIONS
     assert parsed.open == []
 
 
 def test_nothing_is_loaded_from_elsewhere(page: str) -> None:
-    assert all(load.startswith("data:image/jpeg;base64,") for load in _Page(page).loads)
+    assert all(load.startswith("data:image/jpeg;base64,") for load in Page(page).loads)
     assert not re.search(r"https?://|url\(|@import|//cdn", page)
 
 
@@ -119,7 +87,7 @@ def test_no_mm_for_a_rig_without_metric_scale(tmp_path: Path, unit: str, said: s
 def test_error_against_the_truth(session: Session, tmp_path: Path) -> None:
     truth = {RIGHT_HAND: session.positions(RIGHT_HAND) + np.array([0.003, 0.0, 0.0])}
     page = write_report(session, tmp_path / "report.html", truth=truth).read_text(encoding="utf-8")
-    assert "truth" in _Page(page).sections
+    assert "truth" in Page(page).sections
     assert Statistics.of(session, truth).tracks[0].errors.mean == pytest.approx(0.003)
     assert "3.00 mm" in words(page)
 

@@ -5,23 +5,24 @@ from __future__ import annotations
 import numpy as np
 import rerun.blueprint as rrb
 
+from handloom.cameras import CameraRig
 from handloom.keypoints import Array
 from handloom.session import Session
 from handloom.view.scene import Scene
 from handloom.view.units import LengthUnit
 
-_BACKGROUND = (24, 26, 31)
-_LEGEND_LINES = 4  # a longer legend would hide the curves
+BACKGROUND = (24, 26, 31)
+LEGEND_LINES = 4  # a longer legend would hide the curves
 
 
 def blueprint(session: Session, scene: Scene) -> rrb.Blueprint:
     """The layout for the entities that :mod:`handloom.view.recording` writes."""
     unit = LengthUnit.of(session.unit)
-    target, position = _eye(session, scene)
+    target, position = eye(session.rig, scene)
     space = rrb.Spatial3DView(
         origin="/world",
         name=f"Space, in {unit.name}",
-        background=_BACKGROUND,
+        background=BACKGROUND,
         line_grid=session.rig.up is not None,
         eye_controls=rrb.EyeControls3D(
             kind=rrb.Eye3DKind.Orbital, position=position, look_target=target, eye_up=scene.up
@@ -29,7 +30,7 @@ def blueprint(session: Session, scene: Scene) -> rrb.Blueprint:
     )
     pictures = rrb.Grid(
         *(
-            rrb.Spatial2DView(origin=f"/world/cameras/{view}", name=view, background=_BACKGROUND)
+            rrb.Spatial2DView(origin=f"/world/cameras/{view}", name=view, background=BACKGROUND)
             for view in session.views
         ),
         name="Views",
@@ -38,7 +39,7 @@ def blueprint(session: Session, scene: Scene) -> rrb.Blueprint:
         rrb.TimeSeriesView(
             origin="/error",
             name="Reprojection error, px",
-            plot_legend=rrb.PlotLegend(visible=len(session.tracks) * len(session.views) <= _LEGEND_LINES),
+            plot_legend=rrb.PlotLegend(visible=len(session.tracks) * len(session.views) <= LEGEND_LINES),
         ),
         rrb.TimeSeriesView(origin="/bones", name="Deviation of bone lengths, %"),
         rrb.TimeSeriesView(origin="/views_used", name="Views behind a joint"),
@@ -52,12 +53,12 @@ def blueprint(session: Session, scene: Scene) -> rrb.Blueprint:
     )
 
 
-def _eye(session: Session, scene: Scene) -> tuple[Array, Array]:
+def eye(rig: CameraRig, scene: Scene) -> tuple[Array, Array]:
     """What to look at and from where, beside and above the cameras: they and the scene are in sight."""
-    sight = np.vstack([session.rig.centers, scene.middle])
+    sight = np.vstack([rig.centers, scene.middle])
     target = 0.5 * (sight.min(axis=0) + sight.max(axis=0))
     radius = max(float(np.linalg.norm(sight - target, axis=1).max()), 0.5 * scene.distance)
-    back = np.asarray(session.rig.centers.mean(axis=0) - scene.middle)
+    back = np.asarray(rig.centers.mean(axis=0) - scene.middle)
     back -= (back @ scene.up) * scene.up
     length = float(np.linalg.norm(back))
     if length < 0.2 * scene.distance:

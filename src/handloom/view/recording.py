@@ -40,7 +40,7 @@ from handloom.view.scene import Scene
 
 WINDOW_FRAMES = 512
 JPEG_QUALITY = 75
-_FRUSTUM_DEPTH = 0.16  # of the distance between cameras and scene
+FRUSTUM_DEPTH = 0.16  # of the distance between cameras and scene
 _DIMMED = 0.4
 _CLASS_OF = {("hand", "left"): 1, ("hand", "right"): 2, ("body", "none"): 3}
 
@@ -83,13 +83,13 @@ def write_recording(
                     if along is not None:
                         recorder.log_pictures(int(window.frames[t]), float(window.times_s[t]), next(along))
                     task.advance()
-            _finish(stream, path)
+            finish(stream, path)
         finally:
             stream.disconnect()
     return path
 
 
-def _finish(stream: rr.RecordingStream, path: Path) -> None:
+def finish(stream: rr.RecordingStream, path: Path) -> None:
     """Wait until everything is on the disk; rerun writes behind our back and tells of failures only here."""
     try:
         stream.flush()
@@ -130,7 +130,7 @@ class _Recorder:
     def log_setting(self) -> None:
         """What does not change: joint names, axes, cameras, names of the curves."""
         self._static("/", rr.AnnotationContext([_description(*key) for key in _CLASS_OF]))
-        axes = _view_coordinates(self._session.rig.up)
+        axes = view_coordinates(self._session.rig.up)
         if axes is not None:
             self._static("/world", axes)
         for index, camera in enumerate(self._session.rig):
@@ -189,7 +189,7 @@ class _Recorder:
                 colors=colours[joint],
                 class_ids=np.full(len(joint), _class_of(track)),
                 keypoint_ids=joint,
-                radii=np.full(len(joint), _ui(3.0)),
+                radii=np.full(len(joint), on_screen(3.0)),
             ).partition(present.sum(axis=1)),
         )
         ends, whole = _bones(points.skeleton, points.xyz)
@@ -199,7 +199,7 @@ class _Recorder:
             rr.LineStrips3D.columns(
                 strips=ends[whole].astype(np.float32),
                 colors=np.tile(np.array(track_colour(track), dtype=np.uint8), (int(whole.sum()), 1)),
-                radii=np.full(int(whole.sum()), _ui(1.5)),
+                radii=np.full(int(whole.sum()), on_screen(1.5)),
             ).partition(whole.sum(axis=1)),
         )
         deviation = np.abs(points.bone_lengths() / self._scene.bone_lengths[track] - 1.0)
@@ -224,10 +224,10 @@ class _Recorder:
                 times,
                 rr.Points2D.columns(
                     positions=xy[present],
-                    colors=_dimmed(fingers[joint], used[present]),
+                    colors=dimmed(fingers[joint], used[present]),
                     class_ids=np.full(len(joint), _class_of(track)),
                     keypoint_ids=joint,
-                    radii=np.full(len(joint), _ui(2.5)),
+                    radii=np.full(len(joint), on_screen(2.5)),
                 ).partition(present.sum(axis=1)),
             )
             ends, whole = _bones(seen.skeleton, xy)
@@ -238,8 +238,8 @@ class _Recorder:
                 times,
                 rr.LineStrips2D.columns(
                     strips=ends[whole].astype(np.float32),
-                    colors=_dimmed(np.tile(own, (len(trusted), 1)), trusted),
-                    radii=np.full(len(trusted), _ui(1.25)),
+                    colors=dimmed(np.tile(own, (len(trusted), 1)), trusted),
+                    radii=np.full(len(trusted), on_screen(1.25)),
                 ).partition(whole.sum(axis=1)),
             )
             self._scalars(f"/error/{track.name}/{view}", times, errors[c])
@@ -254,9 +254,9 @@ class _Recorder:
             image_from_camera=K,
             resolution=[width * scale, height * scale],
             camera_xyz=rr.ViewCoordinates.RDF,
-            image_plane_distance=_FRUSTUM_DEPTH * self._scene.distance,
+            image_plane_distance=FRUSTUM_DEPTH * self._scene.distance,
             color=view_colour(index),
-            line_width=_ui(1.0),
+            line_width=on_screen(1.0),
         )
 
     def _static(self, entity: str, content: rr.AsComponents) -> None:
@@ -296,7 +296,7 @@ def _bones(skeleton: Skeleton, points: Array) -> tuple[Array, NDArray[np.bool_]]
     return ends, np.asarray(np.isfinite(ends).all(axis=(-1, -2)))
 
 
-def _dimmed(colours: NDArray[np.uint8], used: NDArray[np.bool_]) -> NDArray[np.uint8]:
+def dimmed(colours: NDArray[np.uint8], used: NDArray[np.bool_]) -> NDArray[np.uint8]:
     """(N, 3) colours, those not used drawn towards a dark grey."""
     grey = 0.35 * np.array(NEUTRAL)
     shown = np.where(used[:, None], colours, _DIMMED * colours + (1.0 - _DIMMED) * grey)
@@ -316,12 +316,12 @@ def _jpeg(picture: Picture, scale: float) -> bytes:
     return encoded.tobytes()
 
 
-def _ui(points: float) -> float:
+def on_screen(points: float) -> float:
     """A size on the screen, whatever the distance: rerun takes negative radii for it."""
     return -points
 
 
-def _view_coordinates(up: Array | None) -> rr.AsComponents | None:
+def view_coordinates(up: Array | None) -> rr.AsComponents | None:
     """Axes of the world where its vertical is along one of them; rerun knows no oblique ones."""
     if up is None:
         return None

@@ -84,8 +84,16 @@ def line_chart(
     )
 
 
-def histogram(edges: Array, counts: Array, colour: Colour, *, median: float, x_label: str) -> Markup:
-    """Bars of a share of all values each, and a mark at the median."""
+def histogram(
+    edges: Array,
+    counts: Array,
+    colour: Colour,
+    *,
+    mark: float,
+    x_label: str,
+    y_label: str = "% of observations",
+) -> Markup:
+    """Bars of a share of all values each, and a line at ``mark``."""
     total = counts.sum()
     if total <= 0:
         return Markup('<p class="empty">No observations.</p>')
@@ -94,25 +102,51 @@ def histogram(edges: Array, counts: Array, colour: Colour, *, median: float, x_l
     high = max(float(shares.max()), ticks[-1])
     span = float(edges[-1] - edges[0])
     bars = Markup("").join(
-        Markup('<rect x="{}" y="{}" width="{}" height="{}"><title>{} – {} px: {} %</title></rect>').format(
+        Markup('<rect x="{}" y="{}" width="{}" height="{}"><title>{} – {} {}: {} %</title></rect>').format(
             _round((left - edges[0]) / span * _BOX),
             _round((1.0 - share / high) * _BOX),
             _round((right - left) / span * _BOX * 0.92),
             _round(share / high * _BOX),
             number(left),
             number(right),
+            x_label,
             number(share),
         )
         for left, right, share in zip(edges[:-1], edges[1:], shares, strict=True)
     )
-    middle = _round(min(1.0, (median - edges[0]) / span) * _BOX)
-    mark = Markup('<line class="median" x1="{0}" x2="{0}" y1="0" y2="1000"/>').format(middle)
+    at = _round(min(1.0, (mark - edges[0]) / span) * _BOX)
+    line = Markup('<line class="median" x1="{0}" x2="{0}" y1="0" y2="1000"/>').format(at)
     return _frame(
-        Markup('<g class="bars" fill="{}">{}</g>{}').format(as_css(colour), bars, mark),
+        Markup('<g class="bars" fill="{}">{}</g>{}').format(as_css(colour), bars, line),
         x_ticks=_inside(float(edges[0]), float(edges[-1])),
         y_ticks=[(tick, tick / high) for tick in ticks],
         x_label=x_label,
-        y_label="% of observations",
+        y_label=y_label,
+        css="small",
+    )
+
+
+def scatter(
+    x: Array,
+    y: Array,
+    colour: Colour,
+    *,
+    x_range: tuple[float, float],
+    y_range: tuple[float, float],
+    x_label: str,
+    y_label: str,
+) -> Markup:
+    """Dots, on axes that several charts may share."""
+    (left, right), (low, high) = x_range, y_range
+    places = np.stack([(x - left) / (right - left), (high - y) / (high - low)], axis=-1) * _BOX
+    # A line of no length with round ends is a dot, and keeps its size.
+    dots = "".join(f"M{across:.0f} {down:.0f}h0" for across, down in places[np.isfinite(places).all(axis=1)])
+    return _frame(
+        Markup('<g class="dots"><path d="{}" stroke="{}"/></g>').format(dots, as_css(colour)),
+        x_ticks=_inside(left, right),
+        y_ticks=_inside(low, high),
+        x_label=x_label,
+        y_label=y_label,
         css="small",
     )
 

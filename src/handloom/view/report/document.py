@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from handloom.keypoints import Array
@@ -17,9 +15,10 @@ from handloom.session.files import whole_file
 from handloom.session.layout import package_version
 from handloom.view.colours import FINGER_COLOURS, Colour, track_colour, view_colour
 from handloom.view.measures import mean_present
+from handloom.view.page import part, rendered
 from handloom.view.pictures import Videos, find_videos
 from handloom.view.report.charts import Series, histogram, line_chart, strip
-from handloom.view.report.plan import plans
+from handloom.view.report.plan import Trail, plans
 from handloom.view.report.statistics import Statistics, TrackStatistics, Truth
 from handloom.view.report.verdicts import title_of, unit_statement, verdicts, warnings
 from handloom.view.report.worst import worst_frames
@@ -57,26 +56,11 @@ def write_report(
     path = Path(path)
     with progress.task("report", total=1, unit="reports") as task:
         statistics = Statistics.of(session, truth)
-        page = _environment().get_template("report.html.j2").render(_content(session, statistics, videos))
+        page = rendered("handloom.view.report", "report.html.j2", _content(session, statistics, videos))
         with whole_file(path) as temporary:
             temporary.write_text(page, encoding="utf-8")
         task.advance()
     return path
-
-
-def _environment() -> Environment:
-    return Environment(
-        loader=PackageLoader("handloom.view.report", "page"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-
-
-def _part(name: str) -> Markup:
-    """Text of a file that goes into the page as it is."""
-    return Markup(files("handloom.view.report").joinpath("page", name).read_text(encoding="utf-8"))
 
 
 def _content(session: Session, statistics: Statistics, videos: Videos | None) -> dict[str, Any]:
@@ -85,8 +69,8 @@ def _content(session: Session, statistics: Statistics, videos: Videos | None) ->
     seconds = float(session.times_s[-1] - session.times_s[0]) if len(session) else 0.0
     found = find_videos(session, videos)
     return {
-        "style": _part("report.css"),
-        "script": _part("report.js"),
+        "style": part("handloom.view.report", "report.css"),
+        "script": part("handloom.view.report", "report.js"),
         "name": session.folder.resolve().name,
         "version": package_version("handloom"),
         "finished": session.run.get("session", {}).get("finished"),
@@ -97,13 +81,17 @@ def _content(session: Session, statistics: Statistics, videos: Videos | None) ->
         "unit_statement": unit_statement(session.unit),
         "warnings": warnings(session, statistics),
         "tracks": [_track(session, gathered, unit, several) for gathered in statistics.tracks],
-        "plans": plans(session.rig, statistics.tracks, unit),
+        "plans": plans(session.rig, _trails(statistics), unit),
         "cameras": _cameras(session, statistics, unit),
         "timings": _timings(session),
         "worst": worst_frames(session, statistics.tracks, found),
         "has_pictures": bool(found),
         "has_truth": any(gathered.errors.count for gathered in statistics.tracks),
     }
+
+
+def _trails(statistics: Statistics) -> list[Trail]:
+    return [Trail(gathered.path.values.T, track_colour(gathered.track)) for gathered in statistics.tracks]
 
 
 def _summary(session: Session, statistics: Statistics, several: int) -> str:
@@ -157,7 +145,7 @@ def _histograms(gathered: TrackStatistics) -> list[tuple[str, Markup]]:
     for c, view in enumerate(gathered.views):
         counts, median = view.residuals.histogram(edges), view.residuals.quantile(0.5)
         caption = f"{view.name}: median {number(median)} px"
-        charts.append((caption, histogram(edges, counts, view_colour(c), median=median, x_label="px")))
+        charts.append((caption, histogram(edges, counts, view_colour(c), mark=median, x_label="px")))
     return charts
 
 
