@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = version("handloom")
 
 if TYPE_CHECKING:
+    from handloom.calibration import calibrate
     from handloom.cameras import Camera, CameraRig, read_rig, write_rig
     from handloom.errors import HandloomError
     from handloom.export import export
@@ -25,6 +26,7 @@ _HOME = {
     "CameraRig": "cameras",
     "read_rig": "cameras",
     "write_rig": "cameras",
+    "calibrate": "calibration",
     "HandloomError": "errors",
     "export": "export",
     "Session": "session",
@@ -38,6 +40,7 @@ __all__ = [
     "HandloomError",
     "Session",
     "TrackOptions",
+    "calibrate",
     "export",
     "read_rig",
     "track",

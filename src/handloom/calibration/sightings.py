@@ -130,7 +130,7 @@ class Sightings:
         """The board in every picture that shows it, by moment, then camera."""
         keys = self.moment.astype(np.int64) * len(self.cameras) + self.camera
         starts = np.flatnonzero(np.diff(keys, prepend=-1))
-        ends = np.append(starts[1:], len(keys))
+        ends = np.append(starts, len(keys))[1:]
         return tuple(
             View(int(self.camera[a]), int(self.moment[a]), slice(a, b), self.corner[a:b], self.pixels[a:b])
             for a, b in zip(starts.tolist(), ends.tolist(), strict=True)
@@ -165,6 +165,20 @@ class Sightings:
     def at_moments(self, moments: ArrayLike) -> Sightings:
         """The rows of some moments; the numbers of moments stay."""
         return self.where(np.isin(self.moment, np.asarray(moments)))
+
+    def unpaired(self) -> Sightings:
+        """Every view a moment of its own, as if no two pictures had been taken together."""
+        sizes = [len(view.ids) for view in self.views]
+        moments = np.array([view.moment for view in self.views], dtype=np.int64)
+        cameras = np.array([view.camera for view in self.views], dtype=np.int64)
+        blur = np.full((len(sizes), len(self.cameras)), np.nan)
+        blur[np.arange(len(sizes)), cameras] = self.blur_px[moments, cameras]
+        return replace(
+            self,
+            times_s=self.times_s[moments],
+            moment=np.repeat(np.arange(len(sizes), dtype=np.int32), sizes),
+            blur_px=blur,
+        )
 
     def of_camera(self, camera: int) -> Sightings:
         """The rows of one camera; the numbers of cameras stay."""

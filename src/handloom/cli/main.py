@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from handloom.cli.board import board
+from handloom.cli.calibrate import calibrate
 from handloom.cli.demo import demo
 from handloom.cli.export import export
 from handloom.cli.models import models
@@ -25,7 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for command in (demo, track, view, report, export, models, board):
+for command in (demo, track, view, report, export, calibrate, models, board):
     app.command()(command)
 
 
