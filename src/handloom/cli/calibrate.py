@@ -124,7 +124,7 @@ def calibrate(
     try:
         calibration = calibrate_sightings(sightings, options, facts, progress)
     except NotCalibrated as failure:
-        _say(failure.findings, console)
+        _say(failure.findings[1:], console)  # the first is the error itself
         if report:
             from handloom.view.calibration_report import write_findings_report
 
