@@ -188,4 +188,4 @@ class Sightings:
 def natural_order(name: str) -> tuple[tuple[int, int, str], ...]:
     """Sorting key by which ``cam2`` comes before ``cam10``."""
     parts = re.split(r"(\d+)", name.lower())
-    return (*((1, int(part), "") if part.isdigit() else (0, 0, part) for part in parts), (0, 0, name))
+    return (*((1, int(part), "") if part.isdecimal() else (0, 0, part) for part in parts), (0, 0, name))

@@ -113,4 +113,4 @@ def read_image(path: Path) -> NDArray[np.uint8]:
 
 def _natural_order(path: Path) -> list[tuple[int, int, str]]:
     parts = re.split(r"(\d+)", path.name.lower())
-    return [(1, int(part), part) if part.isdigit() else (0, 0, part) for part in parts]
+    return [(1, int(part), part) if part.isdecimal() else (0, 0, part) for part in parts]
