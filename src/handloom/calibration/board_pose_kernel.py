@@ -209,7 +209,7 @@ def _refine(p: Array, q: Array, A: Array, use: Mask, R: Array, t: Array) -> floa
             gain = total - lower
             R[:], t[:], H, g, total = newR, newt, newH, newg, lower
             damping *= 0.1
-            if gain <= 1e-8 * total + 1e-16:
+            if gain <= 1e-4 * total + 1e-16:
                 break
         squares = squared_errors(p, q, A, R, t)
         previous = sigma
