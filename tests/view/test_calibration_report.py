@@ -128,13 +128,22 @@ def test_names_are_escaped_everywhere(tmp_path: Path) -> None:
     assert "<script>alert" not in page
     parsed = Page(page)
     assert parsed.open == []
-    assert parsed.sections == [section for section in SECTIONS if section != "pairs"]
+    assert parsed.sections == SECTIONS
 
 
 def test_single_camera_has_no_squares_and_no_pairs(tmp_path: Path) -> None:
     sections = Page(written(calibrated(1, 40), tmp_path)).sections
     assert "squares" not in sections
     assert "shared" not in sections
+
+
+def test_lenses_alone_stand_nowhere(calibration: Calibration, tmp_path: Path) -> None:
+    cameras = tuple(replace(camera, T_camera_world=np.eye(4)) for camera in calibration.rig)
+    alone = replace(calibration, rig=replace(calibration.rig, cameras=cameras))
+    page = written(alone, tmp_path)
+    assert "space" not in Page(page).sections
+    assert "where the cameras stand is not known" in words(page)
+    assert "Looks along" not in words(page)
 
 
 def test_lens_that_does_not_fit_shows_in_the_field(calibration: Calibration) -> None:

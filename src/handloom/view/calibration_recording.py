@@ -209,9 +209,7 @@ def _blueprint(calibration: Calibration, cameras: list[CameraEvidence], factor: 
         *(
             rrb.Spatial2DView(
                 origin=_entity(seen.name, seen.result is not None),
-                name=f"{seen.name}, residuals × {factor:g}"
-                if seen.result
-                else f"{seen.name}, not calibrated",
+                name=seen.name if seen.result else f"{seen.name}, not calibrated",
                 background=BACKGROUND,
                 visual_bounds=rrb.VisualBounds2D(
                     x_range=[0, seen.image_size[0]], y_range=[0, seen.image_size[1]]

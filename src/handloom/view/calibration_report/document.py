@@ -37,6 +37,7 @@ from handloom.view.report.plan import plans
 from handloom.view.units import NO_BREAK, LengthUnit, number, percent
 
 _PACKAGE = "handloom.view.calibration_report"
+_NOWHERE = "Lenses alone were calibrated: where the cameras stand is not known."
 
 
 def write_calibration_report(
@@ -153,12 +154,14 @@ def _calibrated(
     fields = [Field.of(seen) for seen in shown]
     factor = magnification(fields)
     several = len(shown) > 2
+    placed = _placed(calibration)
     return {
         "calibrated": True,
         "uncalibrated": [seen.name for seen in cameras if seen.result is None],
         "camera_count": f"{len(shown)} of {len(cameras)}" if len(shown) < len(cameras) else len(cameras),
         "cards": _cards(calibration, cameras, squares, unit),
-        "frame": f"{_scale(calibration, unit)} {world_frame(calibration)}",
+        "frame": f"{_scale(calibration, unit)} {world_frame(calibration) if placed else _NOWHERE}",
+        "placed": placed,
         "scene": turnable(calibration, cameras),
         "plans": plans(calibration.rig, board_trails(calibration), unit, [seen.colour for seen in shown]),
         "poses": curves.pose_charts(cameras, unit),
@@ -177,9 +180,14 @@ def _calibrated(
             tables.lens_table(cameras),
             *tables.distortion_tables(cameras),
             *filter(None, [tables.choice_table(cameras)]),
-            tables.pose_table(cameras, unit),
+            *([tables.pose_table(cameras, unit)] if placed else []),
         ],
     }
+
+
+def _placed(calibration: Calibration) -> bool:
+    """Whether the cameras stand anywhere: where lenses alone were calibrated all are at the origin."""
+    return len(calibration.rig) == 1 or bool(calibration.rig.baselines.any())
 
 
 def _cards(

@@ -64,7 +64,7 @@ def lens_table(cameras: Sequence[CameraEvidence]) -> Table:
             (result.lens.model, ""),
             *(parameter(K[axis, axis], known.focal_px[axis], 2) for axis in (0, 1)),
             *(parameter(K[axis, 2], known.principal_px[axis], 2) for axis in (0, 1)),
-            (_field_of_view(result.camera), ""),
+            _field_of_view(result.camera),
         ]
 
     head = ("Lens", "fx, px", "fy, px", "cx, px", "cy, px", "Field of view")
@@ -106,7 +106,10 @@ def choice_table(cameras: Sequence[CameraEvidence]) -> Table | None:
         tried, own = result.lens.held_out_px, result.lens.model
         return [(number(tried[m]), "chosen" if m == own else "") if m in tried else _MISSING for m in models]
 
-    caption = "Why this lens: RMS error in pixels at views that took no part, by lens model"
+    caption = (
+        "Why this lens: RMS error in pixels at views that took no part, by lens model. The simplest is taken "
+        "that predicts them as well as the best, but for chance, and that reaches the picture's corners"
+    )
     return _table(caption, tuple(models), [s for s in cameras if s.result and s.result.lens.held_out_px], row)
 
 
@@ -226,15 +229,16 @@ def _coefficients(result: CameraResult) -> int:
     return int(alive[-1]) + 1 if len(alive) else 0
 
 
-def _field_of_view(camera: Camera) -> str:
+def _field_of_view(camera: Camera) -> Cell:
     if camera.image_size is None:
-        return "–"
+        return _MISSING
     width, height = camera.image_size
     cx, cy = camera.K[:2, 2]
     ends = camera.undistort([[-0.5, cy], [width - 0.5, cy], [cx, -0.5], [cx, height - 0.5]])
     angles = np.degrees(np.arctan([ends[0, 0], ends[1, 0], ends[2, 1], ends[3, 1]]))
     across, down = angles[1] - angles[0], angles[3] - angles[2]
-    return " × ".join(f"{angle:.1f}°" if math.isfinite(angle) else "–" for angle in (across, down))
+    words = " × ".join(f"{angle:.1f}°" if math.isfinite(angle) else "–" for angle in (across, down))
+    return words, "" if math.isfinite(across + down) else "lens model ends before the edge"
 
 
 def _spreads(deviations: Array) -> str:

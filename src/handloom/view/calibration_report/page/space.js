@@ -20,7 +20,7 @@ if (canvas) {
     const style = getComputedStyle(document.documentElement);
     const [ink, soft] = [style.getPropertyValue("--ink"), style.getPropertyValue("--soft")];
     const [cy, sy, cp, sp] = [Math.cos(yaw), Math.sin(yaw), Math.cos(pitch), Math.sin(pitch)];
-    const scale = 1.6 * Math.min((width - 60) / wide, height / (Math.abs(cp) * high + Math.abs(sp) * wide));
+    const scale = 1.85 * Math.min((width - 60) / wide, height / (Math.abs(cp) * high + Math.abs(sp) * wide));
     const seen = ([x, y, z]) => {
       const right = cy * x + sy * y;
       const ahead = cy * y - sy * x;
