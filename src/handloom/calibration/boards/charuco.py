@@ -9,17 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handloom.calibration.boards.board import NO_CORNERS, Array, Corners
-from handloom.calibration.boards.detection import Markers, consistent, find_markers
+from handloom.calibration.boards.detection import LIKE, Markers, consistent, find_markers, likeness
 from handloom.calibration.boards.dictionaries import dictionary
 from handloom.calibration.boards.layout import predict
 from handloom.calibration.boards.lengths import length_text
 from handloom.calibration.boards.pattern import Pattern, PrintedBoard, outlines, square
-from handloom.calibration.boards.picture import Picture, bilinear, grey
+from handloom.calibration.boards.picture import Picture, grey
 from handloom.calibration.boards.saddle import refine, saddle
 
 _NEAR = 1.6  # squares; a corner is not looked for further than this from what was found
-_CORNER_SCORE = 0.72
-_MARKER_SCORE = 0.6
+_CORNER_SCORE = 0.88
 _FEWEST = 4
 _CORNER_WEIGHT = 20.0  # of a refined corner against a marker's raw one
 
@@ -164,18 +163,8 @@ class Charuco(PrintedBoard):
         if not len(visible):
             return False
         pixels, J = predict(self._corners[ids], at[ids], np.ones(len(ids)), middle[visible])
-        bits = self._cells[visible]
-        cells = bits.shape[-1]
-        t = ((np.arange(cells) + 0.5) / cells - 0.5) * self.marker / self.square
-        v, u = np.meshgrid(t, t, indexing="ij")
-        samples = pixels[:, None] + np.stack([u.ravel(), v.ravel()], axis=-1) @ J.transpose(0, 2, 1)
-        shade = bilinear(picture, samples)
-        shade = shade - shade.mean(axis=1, keepdims=True)
-        expected = bits.reshape(len(visible), -1).astype(np.float64)
-        expected = expected - expected.mean(axis=1, keepdims=True)
-        norms = np.linalg.norm(shade, axis=1) * np.linalg.norm(expected, axis=1)
-        like = np.sum(shade * expected, axis=1) / np.maximum(norms, 1e-9)
-        return int(np.sum(like > _MARKER_SCORE)) >= max(1, 0.5 * len(visible))
+        like = likeness(picture, pixels, J * (self.marker / self.square), self._cells[visible])
+        return int(np.sum(like > LIKE)) >= max(1, 0.5 * len(visible))
 
     @cached_property
     def _cells(self) -> NDArray[np.uint8]:

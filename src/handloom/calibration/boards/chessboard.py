@@ -74,9 +74,9 @@ class Chessboard(PrintedBoard):
         width, height = (n * self.square + self.square for n in (self.columns, self.rows))
         return Pattern(width, height, tuple(loops), np.full(2, self.square))
 
-    def find(self, image: NDArray[np.uint8]) -> Corners:
+    def find(self, image: NDArray[np.uint8], thorough: bool = True) -> Corners:
         picture = grey(image)
-        for search in (_classic_small, _classic, _sectors_small):
+        for search in (_classic_small, _classic, _sectors_small) if thorough else (_classic_small, _classic):
             grid = search(picture, (self.columns, self.rows))
             if grid is not None:
                 corners = self._settle(picture, grid)

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from handloom.calibration.boards.board import Array
 from handloom.calibration.boards.dictionaries import dictionary
-from handloom.calibration.boards.picture import Picture, shrunk
+from handloom.calibration.boards.picture import Picture, bilinear, shrunk
 
-_WINDOWS = {"coarse": (7, 7), "fine": (17, 17), "thorough": (5, 53)}
+LIKE = 0.6
+_WINDOWS = {"coarse": (7, 7), "fine": (17, 17), "thorough": (5, 53), "exact": (17, 17)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +46,8 @@ def _detector(name: str, count: int, effort: str, border: int) -> cv2.aruco.Aruc
     parameters.adaptiveThreshWinSizeMin, parameters.adaptiveThreshWinSizeMax = _WINDOWS[effort]
     parameters.adaptiveThreshWinSizeStep = 12
     parameters.markerBorderBits = border
+    if effort == "exact":
+        parameters.errorCorrectionRate = 0.0
     return cv2.aruco.ArucoDetector(known, parameters)
 
 
@@ -58,7 +61,8 @@ def find_markers(
         name: of the dictionary.
         count: how many of the dictionary's markers, from the first, may occur.
         effort: ``"coarse"`` looks in a picture of about 800 pixels, ``"fine"`` in the picture itself,
-            ``"thorough"`` with many windows of brightness as well.
+            ``"thorough"`` with many windows of brightness as well; ``"exact"`` is fine but takes no marker
+            with a wrong bit.
         mirrored: look for markers seen in a mirror or from behind.
         border: width of the markers' black border, cells.
     """
@@ -129,3 +133,24 @@ def consistent(markers: Markers, layout: Array) -> Markers:
     _, first = np.unique(markers.ids[rows], return_index=True)
     chosen = rows[np.sort(first)]
     return markers.where(chosen[np.argsort(markers.ids[chosen])])
+
+
+def likeness(picture: Picture, middles: Array, J: Array, cells: NDArray[np.uint8]) -> Array:
+    """(K,) correlation of the picture with markers where they should be; one that is there has over ``LIKE``.
+
+    Args:
+        picture: (H, W).
+        middles: (K, 2) of the markers, pixels.
+        J: (K, 2, 2) pixels per side of a marker along its x and y, as columns.
+        cells: (K, B, B) the markers, 1 where white.
+    """
+    t = (np.arange(cells.shape[-1]) + 0.5) / cells.shape[-1] - 0.5
+    v, u = np.meshgrid(t, t, indexing="ij")
+    at = middles[:, None] + np.stack([u.ravel(), v.ravel()], axis=-1) @ J.transpose(0, 2, 1)
+    shade = bilinear(picture, at)
+    shade = shade - shade.mean(axis=1, keepdims=True)
+    expected = cells.reshape(len(cells), -1).astype(np.float64)
+    expected = expected - expected.mean(axis=1, keepdims=True)
+    norms = np.linalg.norm(shade, axis=1) * np.linalg.norm(expected, axis=1)
+    result: Array = np.sum(shade * expected, axis=1) / np.maximum(norms, 1e-9)
+    return result

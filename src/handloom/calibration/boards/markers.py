@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handloom.calibration.boards.board import NO_CORNERS, Array, Corners
-from handloom.calibration.boards.detection import Markers, consistent, find_markers
+from handloom.calibration.boards.detection import LIKE, Markers, consistent, find_markers, likeness
 from handloom.calibration.boards.dictionaries import dictionary
 from handloom.calibration.boards.layout import predict
 from handloom.calibration.boards.lengths import length_text
@@ -98,9 +98,25 @@ class MarkerGrid(PrintedBoard):
         found = refine(picture, rough, J * self._unit, self._shape[ids % 4], clear)
         off = np.linalg.norm(found.pixels - rough, axis=-1)
         good = (found.score > _CORNER_SCORE) & (off < 0.2 * np.linalg.norm(J, axis=1).min(axis=-1))
-        if good.sum() < 6:
+        if good.sum() < 6 or not self._confirmed(picture, ids[good], found.pixels[good]):
             return NO_CORNERS
         return Corners(ids[good].astype(np.int32), found.pixels[good], float(np.median(found.blur_px[good])))
+
+    def _confirmed(self, picture: Picture, ids: NDArray[np.int32], pixels: Array) -> bool:
+        """Whether most markers near those found are the board's: in a mirror, single ones are misread."""
+        middles = self._corners.reshape(-1, 4, 2).mean(axis=1)
+        near = np.linalg.norm(middles[:, None] - self._corners[ids], axis=-1).min(axis=1) < 2.0
+        at, J = predict(self._corners[ids], pixels, np.ones(len(ids)), middles[near])
+        reach = np.abs(J).sum(axis=-1) / 2
+        inside = ((at > reach) & (at < np.array(picture.shape[::-1]) - 1 - reach)).all(axis=-1)
+        numbers = np.flatnonzero(near)[inside]
+        cells = np.stack([~self._printed(n) for n in numbers]).astype(np.uint8)
+        like = likeness(picture, at[inside], J[inside], cells)
+        return bool((like > LIKE).mean() >= 0.5)
+
+    def _printed(self, number: int) -> NDArray[np.bool_]:
+        """(B, B) the cells of a marker as it is printed, true where dark."""
+        return self._marker_cells(number)
 
     def _marker_cells(self, number: int) -> NDArray[np.bool_]:
         border = self._border
@@ -140,7 +156,7 @@ class ArucoGrid(MarkerGrid):
         loops = [
             loop
             for number, (column, row) in enumerate(self._places)
-            for loop in outlines(self._marker_cells(number), column * pitch, row * pitch, self.marker)
+            for loop in outlines(self._printed(number), column * pitch, row * pitch, self.marker)
         ]
         width, height = (n * pitch - self.gap for n in (self.columns, self.rows))
         return Pattern(width, height, tuple(loops), np.zeros(2))
@@ -199,7 +215,7 @@ class AprilGrid(MarkerGrid):
         ]
         for number, (column, row) in enumerate(self._places):
             x, y = self.gap + column * pitch, self.gap + row * pitch
-            loops += outlines(np.rot90(self._marker_cells(number), 2), x, y, self.marker)
+            loops += outlines(self._printed(number), x, y, self.marker)
         width, height = (n * pitch + self.gap for n in (self.columns, self.rows))
         origin = np.array([self.gap, self.gap + (self.rows - 1) * pitch])
         return Pattern(width, height, tuple(loops), origin)
@@ -211,6 +227,12 @@ class AprilGrid(MarkerGrid):
     @property
     def _border(self) -> int:
         return 2
+
+    def _confirmed(self, picture: Picture, ids: NDArray[np.int32], pixels: Array) -> bool:
+        return True  # tags are too far from one another to be misread
+
+    def _printed(self, number: int) -> NDArray[np.bool_]:
+        return np.rot90(self._marker_cells(number), 2)
 
     def _search(self, picture: Picture) -> Markers:
         return find_tags(picture, self._family, len(self._places), self._unit, self._shape)
