@@ -38,10 +38,10 @@ from peers.result import PeerResult, run_peer
 from unlinked import stored_pairs
 
 from handloom.calibration.boards import Chessboard, parse_board
-from handloom.calibration.calibrate import calibrate
 from handloom.calibration.collect import collect, write_sightings
 from handloom.calibration.findings import Name
 from handloom.calibration.intrinsics import calibrate_lenses
+from handloom.calibration.pipeline import calibrate_sightings
 from handloom.calibration.sightings import Sightings
 from handloom.cameras import CameraRig, read_rig, write_rig
 
@@ -96,7 +96,7 @@ def stereo(data: Path, scratch: Path) -> bool:
             moments = len(pictures["left"])
             sides.append(Side(peer, result.rig, as_sightings(board, result.rig, result.corners, moments)))
     seen = collect([_as_folder(paths, scratch) for paths in pictures.values()], board).sightings
-    sides.append(Side("ours", calibrate(seen)[0].rig, seen))
+    sides.append(Side("ours", calibrate_sightings(seen).rig, seen))
 
     figures = [_stereo_figures(side) for side in sides]
     card = Scorecard("13 stereo pairs", tuple(side.name for side in sides))
@@ -175,7 +175,7 @@ def four(data: Path, scratch: Path, repeats: int) -> bool:
         else:
             rig = result.rig.subset(seen.cameras)
             sides.append(Side(name, rig, as_sightings(board, rig, result.corners, frames)))
-    sides.append(Side("ours", calibrate(seen.at_moments(training))[0].rig, seen))
+    sides.append(Side("ours", calibrate_sightings(seen.at_moments(training)).rig, seen))
 
     card = Scorecard("four cameras, held-out moments", tuple(side.name for side in sides))
     linked = [len(side.rig) for side in sides]
