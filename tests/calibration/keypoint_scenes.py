@@ -30,7 +30,7 @@ def keypoint_scene(
     cameras: int = 2,
     *,
     seconds: float = 6.0,
-    fps: float = 30.0,
+    fps: float = 15.0,
     noise: float = 0.01,
     late_frames: Sequence[float] = (),
     seed: int = 0,

@@ -37,7 +37,7 @@ Array = NDArray[np.float64]
 
 @cache
 def hand_scene() -> tuple[CameraRig, KeypointTracks]:
-    return keypoint_scene(RIGHT_HAND, seconds=4.0)
+    return keypoint_scene(RIGHT_HAND, seconds=4.0, noise=0.005)
 
 
 @cache
@@ -46,7 +46,7 @@ def hand_result() -> SelfCalibration:
     return calibrate_tracks(tracks, rig.cameras, bone_length={"wrist-middle_mcp": PALM_M})
 
 
-def seen_by(cameras: CameraRig, points: Array, noise_px: float = 1.0, fps: float = 30.0) -> KeypointTracks:
+def seen_by(cameras: CameraRig, points: Array, noise_px: float = 1.0, fps: float = 15.0) -> KeypointTracks:
     rng = np.random.default_rng(3)
     xy = cameras.project(points)
     return KeypointTracks.of(xy + rng.normal(size=xy.shape) * noise_px, RIGHT_HAND, fps=fps)
@@ -63,8 +63,8 @@ def names_of(result: SelfCalibration, *severities: Severity) -> set[Name]:
 def test_a_hand_gives_the_rig_of_two_cameras() -> None:
     rig, _ = hand_scene()
     result = hand_result()
-    assert rotation_errors_deg(result.rig, rig).max() < 0.3
-    assert direction_errors_deg(result.rig, rig).max() < 0.3
+    assert rotation_errors_deg(result.rig, rig).max() < 0.5
+    assert direction_errors_deg(result.rig, rig).max() < 0.5
     assert result.rig.unit == "m"
     assert result.rig.baselines[0, 1] == pytest.approx(rig.baselines[0, 1], rel=0.01)
     assert result.trusted
@@ -75,7 +75,7 @@ def test_errors_stay_within_the_standard_deviations_stated() -> None:
     rig, _ = hand_scene()
     result = hand_result()
     assert np.radians(rotation_errors_deg(result.rig, rig)[1]) < 5 * result.uncertainty[1].rotation_rad.max()
-    assert 0.0 < np.degrees(result.rotation_std_rad) < 0.5
+    assert 0.0 < np.degrees(result.rotation_std_rad) < 1.0
 
 
 def test_the_points_of_a_metric_rig_are_metric() -> None:
@@ -99,11 +99,11 @@ def test_a_body_gives_the_rig_of_three_cameras_though_sides_are_swapped_in_some_
     result = calibrate_tracks(with_xy(tracks, xy), rig.cameras, bone_length={"upper_arm": UPPER_ARM_M})
     assert rotation_errors_deg(result.rig, rig).max() < 0.8
     assert result.rig.baselines[0, 2] == pytest.approx(rig.baselines[0, 2], rel=0.02)
-    assert np.abs(result.swapped[1] - swapped.sum()) <= 5
+    assert np.abs(result.swapped[1] - swapped.sum()) <= 2
 
 
 def test_hands_taken_for_each_other_by_one_camera_all_the_time() -> None:
-    rig, tracks = keypoint_scene(BOTH_HANDS, seconds=3.0)
+    rig, tracks = keypoint_scene(BOTH_HANDS, seconds=3.0, noise=0.005)
     xy = tracks.xy.copy()
     xy[1] = np.roll(xy[1], 21, axis=1)
     result = calibrate_tracks(with_xy(tracks, xy), rig.cameras)
@@ -112,15 +112,15 @@ def test_hands_taken_for_each_other_by_one_camera_all_the_time() -> None:
 
 @pytest.mark.parametrize("late", [1.3, -8.4])
 def test_the_offset_between_unsynchronised_cameras_is_found_to_a_tenth_of_a_frame(late: float) -> None:
-    rig, tracks = keypoint_scene(RIGHT_HAND, seconds=4.0, late_frames=(0.0, late))
+    rig, tracks = keypoint_scene(RIGHT_HAND, seconds=4.0, noise=0.005, late_frames=(0.0, late))
     result = calibrate_tracks(tracks, rig.cameras, synchronised=False)
     assert result.offsets_s[1] * tracks.fps == pytest.approx(late, abs=0.1)
     assert 0 < result.offsets_std_s[1] * tracks.fps < 0.1
-    assert rotation_errors_deg(result.rig, rig).max() < 0.4
+    assert rotation_errors_deg(result.rig, rig).max() < 1.0
 
 
 def test_given_offsets_are_used() -> None:
-    rig, tracks = keypoint_scene(RIGHT_HAND, seconds=3.0, late_frames=(0.0, 3.4))
+    rig, tracks = keypoint_scene(RIGHT_HAND, seconds=4.0, noise=0.005, late_frames=(0.0, 3.4))
     result = calibrate_tracks(tracks, rig.cameras, offsets_s=(0.0, 3.4 / tracks.fps))
     assert rotation_errors_deg(result.rig, rig).max() < 0.4
     assert result.offsets_s[1] == pytest.approx(3.4 / tracks.fps)
@@ -170,7 +170,7 @@ def test_the_distance_between_cameras_gives_the_scale() -> None:
 )
 def test_lengths_that_mean_nothing(arguments: dict, words: str) -> None:
     rig, tracks = hand_scene()
-    short = tracks.of_frames(np.arange(60))
+    short = tracks.of_frames(np.arange(45))
     with pytest.raises(CalibrationError, match=words):
         calibrate_tracks(short, rig.cameras, **arguments)
 
@@ -192,7 +192,7 @@ def test_a_camera_without_detections() -> None:
 def test_a_camera_that_shares_nothing_with_the_others() -> None:
     rig, tracks = keypoint_scene(RIGHT_HAND, 3, seconds=4.0)
     xy = tracks.xy.copy()
-    xy[:2, 60:], xy[2, :60] = np.nan, np.nan
+    xy[:2, 30:], xy[2, :30] = np.nan, np.nan
     with pytest.raises(CalibrationError, match=r"cam2 \(0 keypoints\)"):
         calibrate_tracks(with_xy(tracks, xy), rig.cameras)
 
@@ -200,7 +200,7 @@ def test_a_camera_that_shares_nothing_with_the_others() -> None:
 def test_two_cameras_that_never_see_the_same() -> None:
     rig, tracks = hand_scene()
     xy = tracks.xy.copy()
-    xy[0, 60:], xy[1, :60] = np.nan, np.nan
+    xy[0, 30:], xy[1, :30] = np.nan, np.nan
     with pytest.raises(CalibrationError, match="cam0 and cam1 share 0 keypoints in 0 frames"):
         calibrate_tracks(with_xy(tracks, xy), rig.cameras)
 
@@ -209,7 +209,7 @@ def test_cameras_in_one_place() -> None:
     rig, tracks = hand_scene()
     same = CameraRig((rig[0], replace(rig[1], T_camera_world=rig[0].T_camera_world)))
     with pytest.raises(CalibrationError, match="same direction"):
-        calibrate_tracks(seen_by(same, hand_motion(tracks.times_s)), same.cameras)
+        calibrate_tracks(seen_by(same, hand_motion(tracks.times_s), 0.3), same.cameras)
 
 
 def test_narrow_baseline() -> None:
@@ -223,13 +223,13 @@ def test_narrow_baseline() -> None:
 
 def test_a_hand_that_fills_too_little_of_the_space_leaves_the_rotation_uncertain() -> None:
     far = arc_rig(2, distance=12.0)
-    result = calibrate_tracks(seen_by(far, hand_motion(np.arange(120) / 30)), far.cameras)
+    result = calibrate_tracks(seen_by(far, hand_motion(np.arange(90) / 15), 0.3), far.cameras)
     assert names_of(result, Severity.error, Severity.warning) & {Name.centre_only, Name.too_few_views}
     assert np.degrees(result.rotation_std_rad) > 2
 
 
 def test_nothing_moves_and_no_offset_is_claimed() -> None:
-    rig, tracks = hand_scene()
+    rig, _ = hand_scene()
     still = seen_by(rig, np.repeat(hand_motion(np.zeros(1)), 90, axis=0))
     result = calibrate_tracks(still, rig.cameras)
     assert np.isnan(result.measured_offsets_s[1])
@@ -237,14 +237,10 @@ def test_nothing_moves_and_no_offset_is_claimed() -> None:
 
 
 def test_keypoints_that_fit_no_rig() -> None:
-    rig, tracks = hand_scene()
+    rig, _ = hand_scene()
     nonsense = np.random.default_rng(1).uniform(0, 900, (2, 60, 21, 2))
-    try:
-        result = calibrate_tracks(KeypointTracks.of(nonsense, RIGHT_HAND), rig.cameras)
-    except CalibrationError as error:
-        assert "agree" in str(error) or "fit" in str(error)
-    else:
-        assert Name.large_residual in names_of(result, Severity.error)
+    with pytest.raises(CalibrationError, match=r"not fit together|same direction|too few to adjust"):
+        calibrate_tracks(KeypointTracks.of(nonsense, RIGHT_HAND), rig.cameras)
 
 
 def test_refinement_brings_a_knocked_camera_back_keeps_the_scale_and_warns() -> None:
@@ -257,7 +253,7 @@ def test_refinement_brings_a_knocked_camera_back_keeps_the_scale_and_warns() -> 
     knocked = replace(rig, cameras=(rig[0], replace(rig[1], T_camera_world=T)))
     notes: list[str] = []
     result = refine_rig(knocked, tracks, progress=_Notes(notes))
-    assert rotation_errors_deg(result.rig, rig).max() < 0.3
+    assert rotation_errors_deg(result.rig, rig).max() < 0.5
     assert result.rig.baselines[0, 1] == pytest.approx(knocked.baselines[0, 1])
     assert np.allclose(result.rig[0].T_camera_world, rig[0].T_camera_world)
     assert result.findings[0].severity is Severity.warning

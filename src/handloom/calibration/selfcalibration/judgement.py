@@ -127,7 +127,7 @@ def _parallax(tracks: KeypointTracks, adjustment: Adjustment) -> list[Finding]:
 def _clock(tracks: KeypointTracks, fit: PairwiseFit) -> list[Finding]:
     frames, sigma = fit.offsets_s * tracks.fps, fit.offsets_std_s * tracks.fps
     late = np.flatnonzero(
-        (np.abs(frames) > OUT_OF_STEP_FRAMES) & (np.abs(frames) > OUT_OF_STEP_SIGMAS * np.nan_to_num(sigma))
+        np.isfinite(sigma) & (np.abs(frames) > np.maximum(OUT_OF_STEP_SIGMAS * sigma, OUT_OF_STEP_FRAMES))
     )
     if not len(late):
         return []

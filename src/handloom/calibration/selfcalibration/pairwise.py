@@ -24,7 +24,7 @@ from handloom.hand.kinematics import rigid, rotation_from_vector
 Array = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
-MATCHES = 12_000
+MATCHES = 8_000
 """So many matches are used over all pairs, evenly chosen."""
 
 AT_REST = 0.34

@@ -32,8 +32,8 @@ LEAST_MATCHES = 60
 LEAST_SOUND = 0.35
 """Share of a pair's matches that must agree with its epipolar geometry."""
 
-LEAST_PARALLAX_RAD = 0.01
-"""From less than half a degree no depth can be had."""
+LEAST_PARALLAX_RAD = 0.0175
+"""From less than a degree no depth can be had."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,7 +190,7 @@ def _nothing(pairs: Sequence[Pair], names: Sequence[str]) -> str:
     if pose.inliers.mean() >= LEAST_SOUND:
         return (
             f"{both} see everything from the same direction: lines of sight differ by"
-            f" {np.degrees(pose.parallax_rad):.2f}°, so that no depth can be had."
+            f" {np.degrees(pose.parallax_rad):.2f}°, so that no depth can be had; or it is too small to tell."
         )
     return (
         f"What the cameras see does not fit together: of {len(best.matches)} keypoints that {both} share,"

@@ -17,6 +17,9 @@ Array = NDArray[np.float64]
 GAIN = 0.5
 """Swapped, the keypoints must come at least this much closer to what the other cameras see."""
 
+LEAST_JOINTS = 6
+"""Joints that two cameras must see in a frame for it to be judged."""
+
 
 def righted(
     tracks: KeypointTracks, cameras: Sequence[Camera], poses: Array
@@ -36,36 +39,40 @@ def righted(
     counts = np.zeros(len(cameras), dtype=np.int64)
     focal = np.array([np.sqrt(camera.K[0, 0] * camera.K[1, 1]) for camera in cameras])
     for joints, counterparts in tracks.swaps:
-        for c in range(len(cameras)):
+        for _ in cameras:
             rays = tracks.rays(cameras)[:, :, joints]
             sigma = tracks.sigma_px()[:, :, joints] / focal[:, None, None]
-            swapped = rays[c][:, np.searchsorted(joints, counterparts)]
-            gain = _distance(rays, rays[c], sigma, poses, c), _distance(rays, swapped, sigma, poses, c)
-            with np.errstate(invalid="ignore"):
-                wrong = gain[1] < GAIN * gain[0]
-            counts[c] += int(wrong.sum())
-            tracks = _swapped(tracks, c, wrong, joints, counterparts)
+            swapped = rays[:, :, np.searchsorted(joints, counterparts)]
+            plain = _distance(rays, sigma, poses)
+            gains = np.full(rays.shape[:2], np.inf)
+            for c in range(len(cameras)):
+                trial = np.concatenate([rays[:c], swapped[c : c + 1], rays[c + 1 :]])
+                here = np.isfinite(rays[c]).all(axis=-1).any(axis=-1)
+                gains[c, here] = (_distance(trial, sigma, poses) / plain)[here]
+            gains = np.where(np.isfinite(gains), gains, np.inf)
+            # Of several cameras that could be wrong it is the one whose exchange settles most.
+            wrong = gains.argmin(axis=0)
+            clear = gains.min(axis=0) < GAIN
+            if not clear.any():
+                break
+            for c in range(len(cameras)):
+                frames = clear & (wrong == c)
+                counts[c] += int(frames.sum())
+                tracks = _swapped(tracks, c, frames, joints, counterparts)
     return tracks, counts
 
 
-def _distance(rays: Array, candidate: Array, sigma: Array, poses: Array, camera: int) -> Array:
-    """(T,) median over the joints of how far cameras miss each other, given one camera's keypoints."""
-    together = rays.copy()
-    together[camera] = candidate
-    others = [c for c in range(len(rays)) if c != camera and np.isfinite(rays[c]).any()]
-    result = np.full(rays.shape[1], np.nan)
-    if not others:
-        return result
-    views = sorted([camera, *others])
-    fit = triangulate(together[views], poses[views], sigma[views], outlier_sigmas=1e6)
-    residual = np.where(np.isfinite(fit.residual), fit.residual, 0.0)
-    worst = residual.max(axis=0) / np.nanmedian(sigma)
-    known = np.isfinite(fit.points).all(axis=-1) & np.isfinite(candidate).all(axis=-1)
+def _distance(rays: Array, sigma: Array, poses: Array) -> Array:
+    """(T,) median over the joints of how far the worst camera misses what all of them see together."""
+    fit = triangulate(rays, poses, sigma, outlier_sigmas=1e6)
+    residual = np.where(np.isfinite(fit.residual), fit.residual, 0.0).max(axis=0)
+    several = np.isfinite(rays[..., 0]).sum(axis=0) >= 2
     # Lines of sight that meet behind a camera fit nothing.
-    worst = np.where(known, worst, np.where(np.isfinite(candidate).all(axis=-1), np.inf, np.nan))
-    for t in np.flatnonzero(np.isfinite(candidate).all(axis=-1).sum(axis=1) >= 6):
-        result[t] = np.nanmedian(worst[t])
-    return result
+    worst = np.where(np.isfinite(fit.points[..., 0]), residual, 1.0)
+    result = np.full(rays.shape[1], np.nan)
+    for t in np.flatnonzero(several.sum(axis=1) >= LEAST_JOINTS):
+        result[t] = np.median(worst[t, several[t]])
+    return np.maximum(result, 1e-9)
 
 
 def _swapped(
