@@ -8,10 +8,10 @@ by perspective-n-point, from the third on), then least squares of all keypoints 
 same 2D detections. The rigs of the data sets are the truth here.
 
 * TemugeB, two views of a hand: rotation and direction of the translation of camera 1 against camera 0.
-* The walker, four views of a body: rotation of every camera against the first, and how far off every centre is
-  once the rig was moved rigidly (its scale kept) to where its centres come closest. The data set does not say how
-  long the walker's limbs are: the upper arms are measured with the given rig, in the same detections, and that
-  length is what calibration is told. The pictures are 1080 wide in two views, the calibration 1088.
+* The walker, four views of a body: rotation of every camera against the first, and how far off every centre
+  is once the rig was moved rigidly (its scale kept) to where its centres come closest. The data set does not
+  say how long the walker's limbs are: the upper arms are measured with the given rig, in the same detections,
+  and that length is what calibration is told. Some pictures are 1080 wide, the calibration says 1088.
 * Keypoints made from a known motion, noise in percent of the size of what is seen: what is left of it in the
   rig, and an offset of 1.3 frames between two cameras.
 """
