@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from handloom.calibration.calibration import LensChoice, Uncertainty
 from handloom.calibration.lenses.choice import choose_lens, folds
-from handloom.calibration.lenses.fit import LensFit, Poses, fit_lens, refine_poses, residuals_of
+from handloom.calibration.lenses.fit import LensFit, Poses, fit_lens, refine_poses, refit, residuals_of
 from handloom.calibration.lenses.homography import robust_homographies
 from handloom.calibration.lenses.models import (
     ASPECT,
@@ -46,6 +46,8 @@ _CUTOFF = 4.0
 _TURNED = 0.01  # change of a rotation matrix that is no refinement
 _FIRMER = 4  # times that beliefs about a lens that folds back are made firmer
 _AS_WELL = 1.02
+_UNDETERMINED = 0.2  # relative standard deviation of a focal length that the views say nothing of
+_HELD = 1e-3
 _SPARE = 3.0  # corner coordinates beyond the poses', per parameter, that a model needs to be tried
 
 
@@ -206,6 +208,7 @@ def _calibrate_group(
         tried = worthy[select(views.take(worthy), H[worthy], trusted[worthy], size, most_views)]
         start = Poses(poses.R[tried], poses.t[tried])
         fit = fit_lens(views.take(tried), fit.model, fit.belief, fit.lens, start, trusted[tried])
+    fit = _with_likely_focal(views.take(tried), fit)
     choice = LensChoice(fit.model.name, {f.model.name: float(e) for f, e in zip(fits, errors, strict=True)})
     results = []
     for c in cameras:
@@ -253,12 +256,33 @@ def _fit_models(
             belief = believe(model, image_size, focal, float(np.exp(lens[FOCAL])))
             tries.append(fit_lens(views, model, belief, lens, poses, trusted))
         fit = min(tries, key=lambda f: f.cost)
-        if not kin:
+        if model.free and not kin:
             turned = righted(views, model.camera_model, fit.lens, fit.poses, fit.used)
             if np.abs(turned.R - fit.poses.R).max() > _TURNED:
                 fit = fit_lens(views, model, fit.belief, fit.lens, turned, trusted)
         fits.append(_unfolded(views, fit, image_size))
     return fits
+
+
+def _with_likely_focal(views: BoardViews, fit: LensFit) -> LensFit:
+    """The fit, or one at the focal length that is likeliest beforehand where the views cannot tell.
+
+    Boards that all face the camera fit ever so slightly better to ever shorter lenses, because the noise can
+    then hide in their tilts. What the views seem to say of it is left out of the standard deviations.
+    """
+    if not np.sqrt(fit.covariance[FOCAL, FOCAL]) > _UNDETERMINED:
+        return fit
+    std, lens, t = fit.belief.std.copy(), fit.lens.copy(), fit.poses.t.copy()
+    std[FOCAL], lens[FOCAL] = _HELD, fit.belief.mean[FOCAL]
+    t[:, 2] *= np.exp(lens[FOCAL] - fit.lens[FOCAL])
+    firm = Belief(fit.belief.mean, std)
+    likely = fit_lens(views, fit.model, firm, lens, Poses(fit.poses.R, t), fit.used)
+    if likely.sigma_px > _AS_WELL * fit.sigma_px:
+        return fit
+    information = likely.information.copy()
+    at = int(np.flatnonzero(fit.belief.free == FOCAL)[0])
+    information[:, at, :] = information[:, :, at] = 0.0
+    return replace(likely, belief=fit.belief, information=information)
 
 
 def _unfolded(views: BoardViews, fit: LensFit, image_size: tuple[int, int]) -> LensFit:
@@ -273,7 +297,7 @@ def _unfolded(views: BoardViews, fit: LensFit, image_size: tuple[int, int]) -> L
         std = firmer.belief.std.copy()
         std[COEFFICIENTS:] /= 2.0
         belief = Belief(fit.belief.mean, std)
-        firmer = fit_lens(views, fit.model, belief, firmer.lens, firmer.poses, firmer.used)
+        firmer = refit(views, firmer, belief)
         if firmer.sigma_px > _AS_WELL * fit.sigma_px:
             break
     return fit

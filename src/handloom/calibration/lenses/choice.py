@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handloom.calibration.lenses.fit import LensFit, refine_poses
-from handloom.calibration.lenses.models import to_camera
+from handloom.calibration.lenses.models import COEFFICIENTS, CX, CY, focal_lengths, to_camera
 from handloom.calibration.lenses.views import BoardViews
 
 Array = NDArray[np.float64]
@@ -80,7 +80,16 @@ def held_out_squares(views: BoardViews, fit: LensFit, used: Mask) -> Array:
 
 
 def folds(fit: LensFit, image_size: tuple[int, int]) -> bool:
-    """Whether the lens cannot be inverted in some corner of the picture."""
+    """Whether the lens draws two directions at one place in some corner of the picture."""
     width, height = image_size
     corners = np.array([[0, 0], [width - 1, 0], [0, height - 1], [width - 1, height - 1]], dtype=np.float64)
-    return not np.isfinite(to_camera("", image_size, fit.lens, fit.model).undistort(corners)).all()
+    if fit.model.camera_model != "fisheye":
+        return not np.isfinite(to_camera("", image_size, fit.lens, fit.model).undistort(corners)).all()
+    # A fisheye may well show what lies beyond 90°, which a camera here cannot; that is no fold.
+    square = np.linspace(0.0, np.pi / 2, 200) ** 2
+    k = fit.lens[COEFFICIENTS : COEFFICIENTS + 4]
+    growth = 1.0 + square * (3 * k[0] + square * (5 * k[1] + square * (7 * k[2] + square * 9 * k[3])))
+    drawn = np.sqrt(square) * (1.0 + square * (k[0] + square * (k[1] + square * (k[2] + square * k[3]))))
+    farthest = np.linalg.norm((corners - fit.lens[[CX, CY]]) / focal_lengths(fit.lens), axis=-1).max()
+    turn = np.flatnonzero(growth <= 0)
+    return bool(len(turn)) and bool(drawn[turn[0]] < farthest)

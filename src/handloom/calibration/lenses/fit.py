@@ -119,7 +119,6 @@ def fit_lens(
         used = views.valid
         lens, poses, _ = _descend(views, model, belief, lens, poses, used, 1.0)
         residuals = residuals_of(views, model.camera_model, lens, poses)
-        sigma = _sigma(_lengths(residuals), used, free)
         cost = float((_lengths(residuals)[used] ** 2).mean())
     else:
         lens, poses, sigma = _descend(views, model, belief, lens, poses, views.valid)
@@ -134,9 +133,23 @@ def fit_lens(
             before, used = used, views.valid & (error < _CUTOFF * sigma)
             if (used == before).all():
                 break
+    return _summary(views, model, belief, lens, poses, used, cost)
+
+
+def _summary(
+    views: BoardViews, model: LensModel, belief: Belief, lens: Array, poses: Poses, used: Mask, cost: float
+) -> LensFit:
+    residuals = residuals_of(views, model.camera_model, lens, poses)
+    sigma = _sigma(_lengths(residuals), used, len(belief.free))
     equations = _equations(views, model.camera_model, belief.free, lens, poses, used.astype(np.float64))
     information, pull, _ = equations.reduced()
     return LensFit(model, lens, belief, poses, residuals, used, sigma, cost, information, pull)
+
+
+def refit(views: BoardViews, fit: LensFit, belief: Belief) -> LensFit:
+    """The fit to the same corners under another belief."""
+    lens, poses, _ = _descend(views, fit.model, belief, fit.lens, fit.poses, fit.used, fit.sigma_px)
+    return _summary(views, fit.model, belief, lens, poses, fit.used, fit.cost)
 
 
 def residuals_of(views: BoardViews, camera_model: CameraModel, lens: Array, poses: Poses) -> Array:
@@ -224,9 +237,15 @@ def _equations(
     root = np.sqrt(weights * finite)[..., None]
     residual = np.where(finite[..., None], residual, 0.0) * root
     turned = points - poses.t[:, None]
-    by_turn = np.cross(turned[..., None, :], by_point)
-    J = np.concatenate([by_turn, by_point, by_lens[..., free]], axis=-1) * root[..., None]
-    J = np.where(finite[..., None, None], J, 0.0).reshape(len(views), -1, 6 + len(free))
+    J = np.empty((*by_point.shape[:-1], 6 + len(free)))
+    for i, j, k in ((0, 1, 2), (1, 2, 0), (2, 0, 1)):
+        J[..., i] = turned[..., None, j] * by_point[..., k] - turned[..., None, k] * by_point[..., j]
+    J[..., 3:6] = by_point
+    J[..., 6:] = by_lens[..., free]
+    J *= root[..., None]
+    if not finite.all():
+        J[~finite] = 0.0
+    J = J.reshape(len(views), -1, 6 + len(free))
     JT = np.swapaxes(J, -1, -2)
     N = JT @ J
     g = (JT @ residual.reshape(len(views), -1, 1))[..., 0]

@@ -27,6 +27,7 @@ Mask = NDArray[np.bool_]
 
 _FOCALS = 14
 _REACH = 2.2  # standard deviations of the logarithm to either side of the typical focal length
+_UNLIKELY = 0.02  # by which share the cost grows a standard deviation away: enough where all fit equally
 _MOST_VIEWS = 24
 _FIRST_STEPS = 2
 _RIVAL = 10.0  # times the cost of the other pose, above which a pose is not pursued
@@ -53,7 +54,8 @@ def starting_lens(views: BoardViews, camera_model: CameraModel, belief: Belief, 
         poses = starting_poses(views, camera_model, lens, trusted)
         error = np.linalg.norm(residuals_of(views, camera_model, lens, poses), axis=-1)
         candidates.append(lens)
-        costs.append(float(np.minimum(error[trusted], 1e3).mean()))
+        unlikely = 1.0 + _UNLIKELY * (offset / belief.std[FOCAL]) ** 2
+        costs.append(unlikely * float(np.minimum(error[trusted], 1e3).mean()))
     return candidates[int(np.argmin(costs))]
 
 
