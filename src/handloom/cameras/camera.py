@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Literal
 
 import numpy as np
@@ -201,9 +201,7 @@ class Camera:
 
     @cached_property
     def _lens(self) -> Lens:
-        if self.model == "fisheye":
-            return FisheyeLens(self.distortion)
-        return BrownConradyLens(self.distortion) if self.distortion.any() else PinholeLens()
+        return _lens(self.model, self.distortion.tobytes())
 
     @cached_property
     def _focal(self) -> Array:
@@ -257,3 +255,12 @@ class Camera:
 def _read_only(array: Array) -> Array:
     array.setflags(write=False)
     return array
+
+
+@lru_cache(maxsize=256)
+def _lens(model: LensModel, coefficients: bytes) -> Lens:
+    """Lenses are dear to make (where do they fold?) and shared by all cameras that differ in their pose."""
+    distortion = np.frombuffer(coefficients)
+    if model == "fisheye":
+        return FisheyeLens(distortion)
+    return BrownConradyLens(distortion) if distortion.any() else PinholeLens()
