@@ -24,7 +24,7 @@ from handloom.hand.kinematics import rigid, rotation_from_vector
 Array = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
-MATCHES = 8_000
+MATCHES = 12_000
 """So many matches are used over all pairs, evenly chosen."""
 
 AT_REST = 0.34
@@ -123,9 +123,9 @@ class _Fit:
         total = sum(int((shared[a] & shared[b]).sum()) for a, b in combinations(range(self.count), 2))
         every = max(1, -(-total // MATCHES))
         for a, b in combinations(range(self.count), 2):
-            t, j = np.nonzero(shared[a] & shared[b])
-            if len(t[::every]):
-                self.pairs.append((a, b, t[::every], j[::every]))
+            t, j = np.nonzero((shared[a] & shared[b])[::every])  # whole frames: no joint is passed over
+            if len(t):
+                self.pairs.append((a, b, t * every, j))
 
     def distances(self, poses: Array, shift: Array) -> list[Array]:
         """Signed Sampson distance of every match, by pair, with the clocks moved on by ``shift``."""
