@@ -66,6 +66,9 @@ class HandModel:
         axes: (15, 3, 3) unit axes of flexion, abduction, twist of every joint but the wrist.
         limits: (15, 3, 2) lowest and highest of these angles, radians.
         metadata: where the numbers come from.
+        pose_directions: (V, 3, 135) displacement at rest per entry of :func:`pose_features`, metres; None
+            where the model bends by skinning alone.
+        keypoint_pose_directions: (21, 3, 135) as ``pose_directions``; None where keypoints do not follow.
     """
 
     side: str
@@ -84,6 +87,8 @@ class HandModel:
     axes: Array
     limits: Array
     metadata: dict[str, Any]
+    pose_directions: Array | None = None
+    keypoint_pose_directions: Array | None = None
 
     @property
     def shape_count(self) -> int:
@@ -111,10 +116,14 @@ class HandModel:
         T = np.eye(4) if T_world_wrist is None else np.asarray(T_world_wrist, dtype=np.float64)
         batch = np.broadcast_shapes(local.shape[:-3], beta.shape[:-1], T.shape[:-2])
 
-        def at(rest: Array, directions: Array) -> Array:
-            return np.broadcast_to(
-                rest + (directions @ beta[..., None, :, None])[..., 0], (*batch, *rest.shape)
-            )
+        features = pose_features(local)
+
+        def at(rest: Array, directions: Array, correctives: Array | None = None) -> Array:
+            points = rest + (directions @ beta[..., None, :, None])[..., 0]
+            if correctives is not None:
+                flat = features @ correctives.reshape(-1, correctives.shape[-1]).T
+                points = points + flat.reshape(*flat.shape[:-1], *rest.shape)
+            return np.broadcast_to(points, (*batch, *rest.shape))
 
         joints = at(self.rest_joints, self.joint_directions)
         root = np.broadcast_to(np.eye(3), (*batch, 1, 3, 3))
@@ -122,11 +131,22 @@ class HandModel:
         T_world_joint = T[..., None, :, :] @ joint_transforms(joints, turns, HAND_TREE.parents)
         A = skinning_transforms(joints, T_world_joint)
         return PosedHand(
-            vertices=skin(at(self.template, self.shape_directions), self.weights, A),
+            vertices=skin(at(self.template, self.shape_directions, self.pose_directions), self.weights, A),
             joints=T_world_joint[..., :3, 3],
-            keypoints=skin(at(self.rest_keypoints, self.keypoint_directions), self.keypoint_weights, A),
+            keypoints=skin(
+                at(self.rest_keypoints, self.keypoint_directions, self.keypoint_pose_directions),
+                self.keypoint_weights,
+                A,
+            ),
             T_world_joint=T_world_joint,
         )
+
+    def normals(self, vertices: ArrayLike) -> Array:
+        """(..., V, 3) unit normals that look outwards, of (..., V, 3) posed vertices."""
+        # Compiled code is fetched only by those who ask for it.
+        from handloom.hand.mesh import vertex_normals
+
+        return vertex_normals(vertices, self.faces)
 
     def clamp(self, angles: ArrayLike) -> Array:
         """(..., 15, 3) angles brought within the joint limits."""
@@ -148,7 +168,31 @@ class HandModel:
             keypoint_directions=self.keypoint_directions * point[:, None],
             # An axis of rotation is a pseudovector: the mirror keeps x and turns the rest around.
             axes=self.axes * -point,
+            pose_directions=_mirrored_correctives(self.pose_directions),
+            keypoint_pose_directions=_mirrored_correctives(self.keypoint_pose_directions),
         )
+
+
+def pose_features(rotations: ArrayLike) -> Array:
+    """What pose correctives are linear in: the entries of R − I, row by row, joint after joint.
+
+    Args:
+        rotations: (..., 15, 3, 3) joint rotations in the model's axes.
+
+    Returns:
+        (..., 135) zeros for the flat hand.
+    """
+    R = np.asarray(rotations, dtype=np.float64) - np.eye(3)
+    return R.reshape(*R.shape[:-3], -1)
+
+
+def _mirrored_correctives(directions: Array | None) -> Array | None:
+    if directions is None:
+        return None
+    point = np.array([-1.0, 1.0, 1.0])
+    # The mirror M takes R − I to M (R − I) M: entries that mix x with y or z change their sign.
+    entry = np.tile(np.outer(point, point).ravel(), directions.shape[-1] // 9)
+    return directions * point[:, None] * entry
 
 
 @cache

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from handloom.cameras import Camera
+from handloom.hand.mesh import vertex_normals
 from handloom.rendering.lighting import Lighting, shadow_map
 from handloom.rendering.rasteriser import rasterise
 from handloom.rendering.shading import DECODE, ENCODE, shade
@@ -112,11 +112,6 @@ def render(
     return image, coverage
 
 
-def vertex_normals(vertices: Array, faces: NDArray[np.int64]) -> Array:
-    """(V, 3) area-weighted unit normals."""
-    return _vertex_normals(np.ascontiguousarray(vertices, dtype=np.float64), np.ascontiguousarray(faces))
-
-
 def _unit(vector: Sequence[float]) -> Array:
     v = np.asarray(vector, dtype=np.float64)
     return v / np.linalg.norm(v)
@@ -129,21 +124,3 @@ def _box(pixels: Array, width: int, height: int) -> tuple[int, int, int, int] | 
     left, top = np.maximum(np.floor(seen.min(axis=0)).astype(int), 0)
     right, bottom = np.minimum(np.ceil(seen.max(axis=0)).astype(int) + 1, [width, height])
     return (left, top, right, bottom) if left < right and top < bottom else None
-
-
-@njit(cache=True)
-def _vertex_normals(vertices, faces):
-    normals = np.zeros_like(vertices)
-    for f in range(len(faces)):
-        a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
-        ux, uy, uz = vertices[b] - vertices[a]
-        vx, vy, vz = vertices[c] - vertices[a]
-        x, y, z = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
-        for corner in range(3):
-            i = faces[f, corner]
-            normals[i, 0] += x
-            normals[i, 1] += y
-            normals[i, 2] += z
-    for i in range(len(normals)):
-        normals[i] /= max(np.sqrt((normals[i] * normals[i]).sum()), 1e-30)
-    return normals

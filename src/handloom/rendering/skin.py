@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from handloom.hand import HAND_TREE, HandModel
+from handloom.hand.mesh import vertex_normals
 from handloom.rendering.noise import wave_noise
 from handloom.rendering.rasteriser import rasterise
-from handloom.rendering.renderer import vertex_normals
 from handloom.skeleton import FINGERS
 
 Array = NDArray[np.float64]
