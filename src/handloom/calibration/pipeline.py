@@ -221,13 +221,14 @@ def _adjustment(
         free[c, :2] = name not in options.known_focal_px
         free[c, [4 + i for i in model.free]] = True
         width, height = sightings.image_sizes[c].tolist()
-        belief = believe(model, (width, height))
+        fitted = float(lens.camera.K[0, 0])
+        belief = believe(model, (width, height), rough_focal_px=fitted)
         focal = float(np.exp(belief.mean[FOCAL]))
         mean[c, :2], std[c, :2] = focal, focal * max(belief.std[FOCAL], belief.std[ASPECT])
         mean[c, 2:4], std[c, 2:4] = belief.mean[CX : CX + 2], belief.std[CX : CX + 2]
         known = np.flatnonzero(belief.std[COEFFICIENTS:] > 0)
         std[c, 4 + known] = belief.std[COEFFICIENTS + known]
-        deviation = float(lens.uncertainty.focal_px[0]) / float(lens.camera.K[0, 0])
+        deviation = float(lens.uncertainty.focal_px[0]) / fitted
         square[c] = not deviation <= _UNSURE_FOCAL
     lens_of = np.arange(count)
     for group in groups:

@@ -14,10 +14,14 @@ from handloom.calibration.lenses.views import BoardViews
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
+USUAL = "brown-conrady-5"
+"""The model that a camera with many views gets before a simpler one: what the field's programs expect."""
+
 _FOLDS = 10
 _MARGIN = 1.0  # standard errors by which a richer model must be better
 _WORTH = 0.005  # and by at least this share
 _ENOUGH = 4  # views that tell a lens with distortion from one without
+_MANY = 10  # views that can afford the usual model
 _FOLDED = 0.25  # by which share one that folds back inside the picture must be better
 _UNUSUAL = 0.03  # and a fisheye
 
@@ -26,10 +30,10 @@ def choose_lens(views: BoardViews, fits: Sequence[LensFit], image_size: tuple[in
     """The simplest model that predicts unseen views as well as the best one, but for chance.
 
     Every model predicts views that took no part: the board's pose in such a view is fitted with the lens
-    held.
-    The best is not preferred to a simpler one unless its errors are smaller by more than a standard error of
+    held. The best is not preferred to a simpler one unless its errors are smaller by more than a standard error of
     the differences between views (Breiman et al. 1984, section 3.4.3). A lens that folds back inside the
-    picture has to be better by a lot, and a fisheye by a little.
+    picture has to be better by a lot, and a fisheye by a little. With many views the usual model stands in
+    for simpler ones that it predicts as well as.
 
     Args:
         views: what was seen.
@@ -55,7 +59,13 @@ def choose_lens(views: BoardViews, fits: Sequence[LensFit], image_size: tuple[in
         excess = by_view[simpler] - by_view[best]
         noise = np.std(excess, ddof=1) / np.sqrt(len(excess)) if len(excess) > 1 else np.inf
         if excess.mean() <= _MARGIN * noise or errors[simpler] <= (1.0 + _WORTH) * errors[best]:
-            return simpler, errors
+            best = simpler
+            break
+    names = [fit.model.name for fit in fits]
+    if USUAL in names and len(views) >= _MANY:
+        usual = names.index(USUAL)
+        if best < usual and not folded[usual] and errors[usual] <= (1.0 + _WORTH) * errors[best]:
+            best = usual
     return best, errors
 
 

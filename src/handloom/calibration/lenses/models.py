@@ -101,7 +101,7 @@ def believe(
     typical = longer * (_TYPICAL_FISHEYE_FOCAL if model.camera_model == "fisheye" else _TYPICAL_FOCAL)
     focal, focal_std = known_focal or (typical, _FOCAL_STD)
     mean[FOCAL], std[FOCAL] = np.log(focal), focal_std
-    std[ASPECT] = _ASPECT_STD
+    std[ASPECT] = _ASPECT_STD if focal_std > 0 else 0.0  # one that is stated holds for both axes
     mean[CX], mean[CY] = (width - 1) / 2, (height - 1) / 2
     std[CX] = std[CY] = _CENTRE_STD * longer
     corner = np.hypot(width, height) / 2 / (rough_focal_px or focal)
