@@ -30,10 +30,10 @@ def choose_lens(views: BoardViews, fits: Sequence[LensFit], image_size: tuple[in
     """The simplest model that predicts unseen views as well as the best one, but for chance.
 
     Every model predicts views that took no part: the board's pose in such a view is fitted with the lens
-    held. The best is not preferred to a simpler one unless its errors are smaller by more than a standard error of
-    the differences between views (Breiman et al. 1984, section 3.4.3). A lens that folds back inside the
-    picture has to be better by a lot, and a fisheye by a little. With many views the usual model stands in
-    for simpler ones that it predicts as well as.
+    held. The best is not preferred to a simpler one unless its errors are smaller by more than a standard
+    error of the differences between views (Breiman et al. 1984, section 3.4.3). A lens that folds back inside
+    the picture has to be better by a lot, and a fisheye by a little. With many views the usual model stands
+    in for simpler ones that do no better.
 
     Args:
         views: what was seen.
