@@ -82,6 +82,10 @@ def calibrate(
     keypoints: Annotated[
         Source | None, typer.Option("--from", help="No board: follow hands or a body (with --lenses).")
     ] = None,
+    refine: Annotated[
+        Path | None,
+        typer.Option(help="With --from: a calibration whose cameras moved a little since."),
+    ] = None,
     bone: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME=LENGTH", help="Known length of a bone, for the scale without a board."),
@@ -103,7 +107,14 @@ def calibrate(
     console = Console()
     progress = TerminalProgress(console)
     if keypoints is not None:
-        _without_board(recordings, out, keypoints, lenses, bone, distance, offset, force, console, progress)
+        from handloom.cli.without_board import calibrate_without_board
+
+        result = calibrate_without_board(
+            recordings, keypoints.value, lenses, refine, bone or [], distance or [], offset, progress
+        )
+        say(result.findings, console)
+        console.print(result.table)
+        write(result.rig, result.findings, result.trusted, out, force, console)
         return
     sightings, facts = _sightings(
         recordings, board, lens_recording or [], lenses_only, offset, every_frame, progress
@@ -124,7 +135,7 @@ def calibrate(
     try:
         calibration = calibrate_sightings(sightings, options, facts, progress)
     except NotCalibrated as failure:
-        _say(failure.findings[1:], console)  # the first is the error itself
+        say(failure.findings[1:], console)  # the first is the error itself
         if report:
             from handloom.view.calibration_report import write_findings_report
 
@@ -211,7 +222,7 @@ def _present(
     """Write what was found, and say in a few lines whether to believe it."""
     from handloom.view.calibration_report.squares import measured_squares
 
-    _say(calibration.findings, console)
+    say(calibration.findings, console)
     table = Table(title=_title(calibration), title_justify="left")
     for column in ("camera", "views", "rms", "focal length", "lens"):
         table.add_column(column, justify="left" if column in ("camera", "lens") else "right", no_wrap=True)
@@ -239,7 +250,7 @@ def _present(
 
         write_calibration_recording(calibration, out.with_suffix(".rrd"))
         console.print(f"viewer   handloom view {out.with_suffix('.rrd')}")
-    _write(calibration.rig, calibration.findings, calibration.trusted, out, force, console)
+    write(calibration.rig, calibration.findings, calibration.trusted, out, force, console)
 
 
 def _title(calibration: Calibration) -> str:
@@ -249,7 +260,7 @@ def _title(calibration: Calibration) -> str:
     )
 
 
-def _say(findings: Sequence[Finding], console: Console) -> None:
+def say(findings: Sequence[Finding], console: Console) -> None:
     for finding in findings:
         colour = _COLOURS[finding.severity]
         console.print(f"[{colour}]{finding.name}[/]  {escape(finding.problem)}")
@@ -257,7 +268,7 @@ def _say(findings: Sequence[Finding], console: Console) -> None:
             console.print(f"[bold]→[/] {escape(finding.remedy)}")
 
 
-def _write(
+def write(
     rig: CameraRig, findings: Sequence[Finding], trusted: bool, out: Path, force: bool, console: Console
 ) -> None:
     """Write the rig if it is to be trusted; with ``--force`` it carries the reasons why not."""
@@ -271,44 +282,3 @@ def _write(
         )
     write_rig(replace(rig, warnings=(*rig.warnings, *reasons)), out)
     console.print(f"rig      {out}")
-
-
-def _without_board(
-    videos: Sequence[Path],
-    out: Path,
-    target: Source,
-    lenses: Path | None,
-    bone: Sequence[str] | None,
-    distance: Sequence[str] | None,
-    offset: str | None,
-    force: bool,
-    console: Console,
-    progress: Progress,
-) -> None:
-    """A rig from hands or people that all cameras follow."""
-    from handloom.calibration.selfcalibration import calibrate_from_keypoints
-    from handloom.cameras import read_rig
-    from handloom.cli import named_values as named
-
-    if lenses is None:
-        raise HandloomError(
-            "Without a board the lenses must be known.",
-            "Give an earlier calibration of these cameras: --lenses rig.toml.",
-        )
-    known = read_rig(lenses)
-    apart = [(*two, metres) for two, metres in named.distances(distance or [], "--distance").items()]
-    offsets = None
-    if offset not in (None, "auto"):
-        by_name = named.for_cameras(offset, known.names, "--offset")
-        offsets = [by_name.get(name, 0.0) for name in known.names]
-    result = calibrate_from_keypoints(
-        videos,
-        known,
-        target=target.value,
-        bone_length=named.lengths(bone or [], "--bone"),
-        camera_distance=apart[0] if apart else None,
-        synchronised=offset != "auto",
-        offsets_s=offsets,
-        progress=progress,
-    )
-    _write(result.rig, result.findings, result.trusted, out, force, console)

@@ -2,7 +2,7 @@
 
 from handloom.calibration.selfcalibration.detect import detect_keypoints
 from handloom.calibration.selfcalibration.result import BIAS, SelfCalibration
-from handloom.calibration.selfcalibration.run import calibrate_from_keypoints
+from handloom.calibration.selfcalibration.run import calibrate_from_keypoints, refine_from_keypoints
 from handloom.calibration.selfcalibration.scale import bone_length
 from handloom.calibration.selfcalibration.solve import calibrate_tracks, refine_rig
 from handloom.calibration.selfcalibration.tracks import KeypointTracks
@@ -15,5 +15,6 @@ __all__ = [
     "calibrate_from_keypoints",
     "calibrate_tracks",
     "detect_keypoints",
+    "refine_from_keypoints",
     "refine_rig",
 ]

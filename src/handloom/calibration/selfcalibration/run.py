@@ -11,7 +11,7 @@ import numpy as np
 
 from handloom.calibration.selfcalibration.detect import WATCHED_S, Target, detect_keypoints
 from handloom.calibration.selfcalibration.result import SelfCalibration
-from handloom.calibration.selfcalibration.solve import calibrate_tracks
+from handloom.calibration.selfcalibration.solve import calibrate_tracks, refine_rig
 from handloom.cameras import Camera, CameraRig
 from handloom.detection.runtime import Runtime
 from handloom.progress import SILENT, Progress
@@ -76,7 +76,7 @@ def calibrate_from_keypoints(
         runtime=runtime,
         progress=progress,
     )
-    result = calibrate_tracks(
+    return calibrate_tracks(
         replace(tracks, cameras=tuple(camera.name for camera in cameras)),
         cameras,
         bone_length=bone_length,
@@ -85,6 +85,38 @@ def calibrate_from_keypoints(
         offsets_s=offsets_s,
         progress=progress,
     )
-    for finding in result.findings:
-        progress.note(str(finding))
-    return result
+
+
+def refine_from_keypoints(
+    videos: Sequence[str | Path],
+    rig: CameraRig,
+    *,
+    target: Target = "hands",
+    offsets_s: Sequence[float] | None = None,
+    watch_s: float | None = WATCHED_S,
+    runtime: Runtime = "litert",
+    progress: Progress = SILENT,
+) -> SelfCalibration:
+    """Move the cameras of an existing rig to where the hands or people they film agree best.
+
+    For a camera that was knocked since a board calibrated it; see :func:`refine_rig` for what it costs.
+
+    Args:
+        videos: one per camera, by name or in the order of the rig.
+        rig: the cameras, posed.
+        target: what to follow.
+        offsets_s: seconds after the first video's start at which each started.
+        watch_s: so many seconds of every video are looked at; all of it if None.
+        runtime: what runs the networks.
+        progress: told of every step.
+
+    Raises:
+        RigError: if the rig does not fit the videos in number, name or picture size.
+        VideoError: if a video cannot be read.
+        DetectionError: if nothing is found.
+        CalibrationError: if there are too few keypoints.
+    """
+    with closing(open_recording(list(videos), rig, progress)) as recording:
+        posed = recording.rig
+    tracks = detect_keypoints(videos, target=target, watch_s=watch_s, runtime=runtime, progress=progress)
+    return refine_rig(posed, replace(tracks, cameras=posed.names), offsets_s=offsets_s, progress=progress)
