@@ -119,4 +119,4 @@ def refine_from_keypoints(
     with closing(open_recording(list(videos), rig, progress)) as recording:
         posed = recording.rig
     tracks = detect_keypoints(videos, target=target, watch_s=watch_s, runtime=runtime, progress=progress)
-    return refine_rig(posed, replace(tracks, cameras=posed.names), offsets_s=offsets_s, progress=progress)
+    return refine_rig(posed, replace(tracks, cameras=posed.names), offsets_s=offsets_s)

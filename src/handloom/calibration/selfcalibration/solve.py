@@ -128,7 +128,6 @@ def refine_rig(
     tracks: KeypointTracks,
     *,
     offsets_s: ArrayLike | None = None,
-    progress: Progress = SILENT,
 ) -> SelfCalibration:
     """Move the cameras of an existing rig to where keypoints agree best; to be used with caution.
 
@@ -140,7 +139,6 @@ def refine_rig(
         rig: the cameras, posed.
         tracks: what they saw, in their order.
         offsets_s: (C,) known times on the first camera's clock at which each camera's clock shows 0.
-        progress: told of the warning.
 
     Raises:
         CalibrationError: if there are too few keypoints.
@@ -172,7 +170,6 @@ def refine_rig(
         f"The rig was refined from keypoints. {BIAS}",
         "Keep the rig as it was if a board calibrated it and no camera was moved since.",
     )
-    progress.note(str(warning))
     findings = judge(seen, adjustment, fit, synchronised=False, scale_ratios={"rig": 1.0})
     cameras = _rig(rig.cameras, adjustment, scale, rig.unit)
     moved = tuple(
