@@ -48,6 +48,35 @@ def rotation_from_angles(angles: ArrayLike, axes: ArrayLike) -> Array:
     return turns[..., 0, :, :] @ turns[..., 1, :, :] @ turns[..., 2, :, :]
 
 
+def vector_from_rotation(rotation: ArrayLike) -> Array:
+    """(..., 3) axis times angle, at most half a turn, of (..., 3, 3) rotation matrices."""
+    from scipy.spatial.transform import Rotation
+
+    R = np.asarray(rotation, dtype=np.float64)
+    return Rotation.from_matrix(R.reshape(-1, 3, 3)).as_rotvec().reshape(R.shape[:-1])
+
+
+def angles_from_rotation(rotation: ArrayLike, axes: ArrayLike) -> Array:
+    """The inverse of :func:`rotation_from_angles`.
+
+    Args:
+        rotation: (..., J, 3, 3) rotation matrices.
+        axes: (J, 3, 3) unit axes, one row per angle, square to each other.
+
+    Returns:
+        (..., J, 3) flexion, abduction, twist in radians; abduction within a quarter turn.
+    """
+    A = np.asarray(axes, dtype=np.float64)
+    # Where the axes make a left-handed frame, twist counts the other way round.
+    hand = np.sign(np.linalg.det(A))
+    frame = A * np.stack([np.ones_like(hand), np.ones_like(hand), hand], axis=-1)[..., None]
+    local = frame @ np.asarray(rotation, dtype=np.float64) @ frame.swapaxes(-1, -2)
+    flexion = np.arctan2(-local[..., 1, 2], local[..., 2, 2])
+    abduction = np.arcsin(np.clip(local[..., 0, 2], -1.0, 1.0))
+    twist = hand * np.arctan2(-local[..., 0, 1], local[..., 0, 0])
+    return np.stack([flexion, abduction, twist], axis=-1)
+
+
 def rigid(rotation: ArrayLike, translation: ArrayLike) -> Array:
     """(..., 4, 4) rigid transforms from (..., 3, 3) rotations and (..., 3) translations."""
     R, t = np.asarray(rotation, dtype=np.float64), np.asarray(translation, dtype=np.float64)
