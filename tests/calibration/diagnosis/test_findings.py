@@ -192,7 +192,16 @@ def test_motion_blur(good: BoardScene) -> None:
     finding = _broken(good, Name.motion_blur)
     assert finding.cameras == ("cam1",)
     assert finding.numbers["along_px"] > 3 * finding.numbers["across_px"]
-    assert finding.numbers["blurred_share"] > 0.2
+
+
+def test_motion_blur_that_the_edges_tell(good: BoardScene) -> None:
+    blur = np.where(good.sightings.counts > 0, 0.8, np.nan)
+    blur[::2, 3] *= 6.0
+    finding = _judged(
+        replace(good, sightings=replace(good.sightings, blur_px=blur)), Name.motion_blur, _known(good)
+    )
+    assert finding.cameras == ("cam3",)
+    assert finding.numbers["blurred_share"] == pytest.approx(0.5, abs=0.1)
 
 
 def test_rolling_shutter(good: BoardScene) -> None:

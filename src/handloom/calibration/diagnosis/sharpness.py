@@ -14,7 +14,8 @@ from handloom.calibration.findings import Finding, Name, Severity
 
 Array = NDArray[np.float64]
 
-_BLURRED_PX = 2.0  # width of an edge; a sharp one has 0.5 to 1
+_BLURRED_PX = 3.0  # width of an edge, where a sharp one has 0.5 to 1; in larger pictures than 1920×1080 more
+_FULL_HD_DIAGONAL = 2203.0
 OFTEN = 0.2
 """Share of the views that may be blurred."""
 
@@ -61,7 +62,8 @@ def corner_speed(evidence: Evidence) -> Array:
 def _blur(evidence: Evidence, camera: int, name: str, speed: Array) -> Iterator[Finding]:
     blur = evidence.sightings.blur_px[:, camera]
     blur = blur[np.isfinite(blur)]
-    share = float((blur > _BLURRED_PX).mean()) if len(blur) else 0.0
+    limit = _BLURRED_PX * max(1.0, float(evidence.diagonals_px[camera]) / _FULL_HD_DIAGONAL)
+    share = float((blur > limit).mean()) if len(blur) else 0.0
     along, across = _anisotropy(evidence, camera, speed)
     smeared = np.isfinite(along) and along > _ALONG * across and along > _ALONG_PX
     if share <= OFTEN and not smeared:
@@ -70,7 +72,7 @@ def _blur(evidence: Evidence, camera: int, name: str, speed: Array) -> Iterator[
     parts = []
     if share > OFTEN:
         parts.append(
-            f"the edges are wider than {_BLURRED_PX:g} px in {100 * share:.0f} % of the views (one in ten is"
+            f"the edges are wider than {limit:.1f} px in {100 * share:.0f} % of the views (one in ten is"
             f" wider than {width:.1f} px)"
         )
     if smeared:
