@@ -1,0 +1,1 @@
+"""What learns: torch modules. Needs the extra ``learn``; nothing here is imported by the capture rooms."""
