@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from handloom.session.fitted_hand import FitFlag, FittedHand
 from handloom.session.folder import FolderState, claim_folder, folder_state
+from handloom.session.hands import read_hands, write_hands
 from handloom.session.journal import Chunk, Journal
 from handloom.session.record import describe_run, read_record, write_record
 from handloom.session.store import Session
@@ -11,6 +13,8 @@ from handloom.session.writer import SessionWriter
 
 __all__ = [
     "Chunk",
+    "FitFlag",
+    "FittedHand",
     "FolderState",
     "Journal",
     "Observations",
@@ -20,6 +24,8 @@ __all__ = [
     "claim_folder",
     "describe_run",
     "folder_state",
+    "read_hands",
     "read_record",
+    "write_hands",
     "write_record",
 ]

@@ -22,6 +22,7 @@ RUN = "run.toml"
 FRAMES = "frames.parquet"
 KEYPOINTS_2D = "keypoints2d.parquet"
 KEYPOINTS_3D = "keypoints3d.parquet"
+HANDS = "hands.npz"
 JOURNAL = ".journal"
 PARTIAL = ".partial-"
 
@@ -29,7 +30,7 @@ ROW_GROUP_FRAMES = 512
 """Frames of one row group. Groups end at multiples of it whatever the blocks were, so that a run that was
 killed and continued writes the same bytes as one that was not."""
 
-DERIVED = ("recording.rrd", "report.html", "hands.npz")
+DERIVED = ("recording.rrd", "report.html", HANDS)
 """Files that later steps make from a session; they go when the session they show is replaced."""
 
 COVARIANCE_TERMS = ("cov_xx", "cov_xy", "cov_xz", "cov_yy", "cov_yz", "cov_zz")

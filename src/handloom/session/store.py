@@ -14,13 +14,17 @@ from numpy.typing import NDArray
 
 from handloom.cameras import CameraRig, read_rig
 from handloom.errors import SessionError
+from handloom.hand import HandModel
 from handloom.keypoints import Array, Keypoints3D, Track
+from handloom.session.fitted_hand import FittedHand
 from handloom.session.folder import FolderState, folder_state
+from handloom.session.hands import read_hands
 from handloom.session.layout import (
     COVARIANCE_COLUMNS,
     COVARIANCE_ROWS,
     COVARIANCE_TERMS,
     FRAMES,
+    HANDS,
     KEYPOINTS_2D,
     KEYPOINTS_3D,
     RIG,
@@ -176,6 +180,19 @@ class Session:
                 {track: self.keypoints2d(track, start, stop) for track in wanted},
                 {track: self.keypoints3d(track, start, stop) for track in wanted},
             )
+
+    def hands(self, models: Sequence[HandModel] = ()) -> dict[Track, FittedHand]:
+        """The fitted hands by track; none where no hand was fitted.
+
+        Args:
+            models: hand models beside the open hand, see :func:`~handloom.session.hands.read_hands`.
+
+        Raises:
+            SessionError: if ``hands.npz`` is damaged, belongs to another session, or needs a model that is
+                not at hand.
+        """
+        path = self.folder / HANDS
+        return read_hands(path, self.frames, models=models) if path.exists() else {}
 
     def require(self, track: Track) -> None:
         """Raise :class:`SessionError` if the session has no such track."""
