@@ -40,6 +40,16 @@ def test_same_landmarks_as_mediapipe(view: tuple[list[list[Observation]], list[l
     assert np.median(apart) < 0.15
 
 
+def test_same_joints_in_space_as_mediapipe(view: tuple[list[list[Observation]], list[list[dict]]]) -> None:
+    apart = [
+        np.linalg.norm(o[0].reading.world - np.array(t[0]["world_m"]), axis=1)
+        for o, t in zip(*view, strict=True)
+        if o and o[0].reading.world is not None
+    ]
+    assert len(apart) > 50
+    assert np.median(apart) < 0.0005
+
+
 def test_the_right_hand_is_called_right(view: tuple[list[list[Observation]], list[list[dict]]]) -> None:
     rights = np.array([o.reading.right for frame in view[0] for o in frame])
     assert np.mean(rights > 0.5) > 0.95

@@ -71,12 +71,16 @@ class HandDetector:
     def read(self, image: NDArray[np.uint8], region: Region) -> Reading:
         """Read 21 landmarks; see :meth:`Detector.read`."""
         side = self._landmarks.side
-        landmarks, presence, handedness, _ = self._landmarks(region.crop(image, side))
+        landmarks, presence, handedness, world = self._landmarks(region.crop(image, side))
         affine = region.to_image(side)
         xy = landmarks.reshape(-1, 3)[:, :2].astype(np.float64) @ affine[:, :2].T + affine[:, 2]
         present = float(presence[0, 0])
         # The network was trained on mirrored pictures: its "left" is the right hand of an ordinary one.
-        return Reading(xy, np.full(len(HAND), present), present, float(handedness[0, 0]), region)
+        right = float(handedness[0, 0])
+        upright = world.reshape(-1, 3).astype(np.float64)
+        c, s = np.cos(region.angle), np.sin(region.angle)
+        turned = upright @ np.array([[c, s, 0.0], [-s, c, 0.0], [0.0, 0.0, 1.0]])
+        return Reading(xy, np.full(len(HAND), present), present, right, region, turned)
 
     def region_of(self, xy: Array) -> Region:
         """The rotated square around the stable joints; see :meth:`Detector.region_of`."""
