@@ -21,7 +21,8 @@ _FOLDS = 10
 _MARGIN = 1.0  # standard errors by which a richer model must be better
 _WORTH = 0.005  # and by at least this share
 _ENOUGH = 4  # views that tell a lens with distortion from one without
-_MANY = 10  # views that can afford the usual model
+_MANY = 10  # views that can afford the usual model,
+_SIMILAR = 1.05  # unless its errors are more than so many times those of a simpler one
 _FOLDED = 0.25  # by which share one that folds back inside the picture must be better
 _UNUSUAL = 0.03  # and a fisheye
 
@@ -33,7 +34,8 @@ def choose_lens(views: BoardViews, fits: Sequence[LensFit], image_size: tuple[in
     held. The best is not preferred to a simpler one unless its errors are smaller by more than a standard
     error of the differences between views (Breiman et al. 1984, section 3.4.3). A lens that folds back inside
     the picture has to be better by a lot, and a fisheye by a little. With many views the usual model stands
-    in for simpler ones that do no better.
+    in for simpler ones: the rig's adjustment has more views to determine it from than are held against each
+    other here.
 
     Args:
         views: what was seen.
@@ -64,7 +66,7 @@ def choose_lens(views: BoardViews, fits: Sequence[LensFit], image_size: tuple[in
     names = [fit.model.name for fit in fits]
     if USUAL in names and len(views) >= _MANY:
         usual = names.index(USUAL)
-        if best < usual and not folded[usual] and errors[usual] <= (1.0 + _WORTH) * errors[best]:
+        if best < usual and not folded[usual] and errors[usual] <= _SIMILAR * errors[best]:
             best = usual
     return best, errors
 
