@@ -14,14 +14,14 @@ def export(
     format: Annotated[
         str,
         typer.Option(
-            "--format", "-f", help="One or more of csv, csv-wide, parquet, trc, c3d, bvh, openpose."
+            "--format", "-f", help="One or more of csv, csv-wide, parquet, trc, c3d, bvh, glb, openpose."
         ),
     ],
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="Folder for the files [default: SESSION/export].")
     ] = None,
 ) -> None:
-    """Write a session as CSV, Parquet, TRC, C3D, BVH or OpenPose JSON."""
+    """Write a session as CSV, Parquet, TRC, C3D, BVH, GLB or OpenPose JSON."""
     from handloom.export import export as write
     from handloom.session import Session
 

@@ -1,6 +1,6 @@
 """A session in the formats of other programs, one file per format.
 
-Formats that have an "up" of their own (TRC, C3D, BVH) get the world turned so that up is +Y, see
+Formats that have an "up" of their own (TRC, C3D, BVH, GLB) get the world turned so that up is +Y, see
 :mod:`handloom.export.axes`; the others keep the world of the rig. Lengths in the unit of the rig are only
 ever called metres, centimetres or millimetres if the rig is metric.
 """
@@ -23,6 +23,7 @@ FORMATS = {
     "trc": "marker trajectories for OpenSim",
     "c3d": "marker trajectories of biomechanics",
     "bvh": "a moving skeleton per hand and body for animation programs",
+    "glb": "every fitted hand as a skinned mesh that moves, for 3D programs and browsers",
     "openpose": "OpenPose JSON, one file per frame and view",
 }
 """Every format with what it is."""
