@@ -19,7 +19,7 @@ class LensChoice:
     """Why a camera got the lens model it has.
 
     Attributes:
-        model: name of the chosen model: ``"pinhole"``, ``"brown-conrady-5"``, ``"rational-8"``,
+        model: name of the chosen model, such as ``"brown-conrady-5"``, ``"rational-8"``,
             ``"fisheye"``, or ``"given"``.
         held_out_px: root mean square reprojection error on views that took no part, by model tried.
     """

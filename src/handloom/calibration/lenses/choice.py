@@ -14,8 +14,9 @@ from handloom.calibration.lenses.views import BoardViews
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-USUAL = "brown-conrady-5"
-"""The model that a camera with many views gets before a simpler one: what the field's programs expect."""
+USUAL = ("brown-conrady-5", "brown-conrady-4")
+"""The models that a camera with many views gets before simpler ones: what the field's programs expect. The
+second where the first folds back inside the picture."""
 
 _FOLDS = 10
 _MARGIN = 1.0  # standard errors by which a richer model must be better
@@ -64,10 +65,9 @@ def choose_lens(views: BoardViews, fits: Sequence[LensFit], image_size: tuple[in
             best = simpler
             break
     names = [fit.model.name for fit in fits]
-    if USUAL in names and len(views) >= _MANY:
-        usual = names.index(USUAL)
-        if best < usual and not folded[usual] and errors[usual] <= _SIMILAR * errors[best]:
-            best = usual
+    usual = [names.index(name) for name in USUAL if name in names and not folded[names.index(name)]]
+    if usual and len(views) >= _MANY and best < usual[0] and errors[usual[0]] <= _SIMILAR * errors[best]:
+        best = usual[0]
     return best, errors
 
 

@@ -53,6 +53,7 @@ MODELS = {
     for model in (
         LensModel("pinhole", "brown-conrady", 5, ()),
         LensModel("radial-2", "brown-conrady", 5, (0, 1)),
+        LensModel("brown-conrady-4", "brown-conrady", 5, (0, 1, 2, 3)),
         LensModel("brown-conrady-5", "brown-conrady", 5, (0, 1, 2, 3, 4)),
         LensModel("fisheye", "fisheye", 4, (0, 1, 2, 3)),
         LensModel("rational-8", "brown-conrady", 8, (0, 1, 2, 3, 4, 5, 6, 7)),
