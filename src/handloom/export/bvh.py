@@ -7,13 +7,15 @@ and each bone has a helper joint of no length, ``<joint>_base``, for the rest; s
 the tracked joints wherever the bones have their median length. What is missing holds its last pose,
 relative to its parent.
 
+A hand that was fitted has the bones of its model and the fitted rotations instead; its tips do not turn.
+
 Lengths are in centimetres, as animation programs expect; a rig that is not metric keeps its own unit. The
 format has a constant rate: other timelines are sampled at their most common step.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +23,7 @@ from scipy.spatial.transform import Rotation
 
 from handloom.errors import SessionError
 from handloom.export.axes import scale_to, world_to_y_up
+from handloom.export.fitted_pose import fitted_tree
 from handloom.export.pose import Node, kabsch, pose_tree, shortest_rotation
 from handloom.export.timeline import constant_rate, sampled
 from handloom.keypoints import Array, Track
@@ -35,14 +38,19 @@ def write(session: Session, folder: Path, tracks: Sequence[Track]) -> list[Path]
     scale, _ = scale_to("cm", session.rig)
     turn = world_to_y_up(session.rig)
     rate, index = constant_rate(session.times_s)
+    hands = session.hands()
     paths = []
     for track in tracks:
-        xyz = session.positions(track) @ turn.T * scale
-        root = pose_tree(track, xyz)
-        if root is None:
-            continue
+        if track in hands and hands[track].fitted.any():
+            root, turns = fitted_tree(hands[track], turn, scale)
+            motion = _fitted_motion(root, turns, index)
+        else:
+            found = pose_tree(track, session.positions(track) @ turn.T * scale)
+            if found is None:
+                continue
+            root = found
+            motion = _motion(root, index)
         path = folder / f"{track.name}.bvh"
-        motion = _motion(root, index)
         with whole_file(path) as temporary, temporary.open("w", encoding="ascii", newline="\n") as file:
             file.write("HIERARCHY\n")
             file.writelines(_hierarchy(root))
@@ -92,11 +100,28 @@ def _angles(node: Node, parent: Array, index: np.ndarray) -> Iterator[Array]:
     else:
         turn = kabsch(offsets, np.stack(local, axis=1))
     turn = _held(turn, first=np.eye(3))
-    euler = Rotation.from_matrix(turn).as_euler("ZXY", degrees=True, suppress_warnings=True)
-    yield np.unwrap(euler, period=360.0, axis=0)
+    yield _euler(turn)
     world = parent @ turn
     for child in node.children:
         yield from _angles(child, world, index)
+
+
+def _fitted_motion(root: Node, turns: Mapping[str, Array], index: np.ndarray) -> Array:
+    """As :func:`_motion`, of rotations that are known; joints without one do not turn."""
+    still = np.broadcast_to(np.eye(3), (len(index), 3, 3))
+
+    def angles(node: Node) -> Iterator[Array]:
+        yield _euler(_held(sampled(turns[node.name], index)) if node.name in turns else still)
+        for child in node.children:
+            yield from angles(child)
+
+    return np.concatenate([_held(sampled(root.position, index)), *angles(root)], axis=1)
+
+
+def _euler(turn: Array) -> Array:
+    """(N, 3) degrees in the order of the channels, without jumps of a whole turn."""
+    euler = Rotation.from_matrix(turn).as_euler("ZXY", degrees=True, suppress_warnings=True)
+    return np.unwrap(euler, period=360.0, axis=0)
 
 
 def _held(values: Array, first: Array | None = None) -> Array:

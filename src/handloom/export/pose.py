@@ -122,6 +122,13 @@ def _hand_bones(side: str) -> list[tuple[str, str, Array]]:
     return [(parent, child, direction[child.split("_")[0]]) for parent, child in HAND.bones]
 
 
+def hand_at_rest(side: str) -> Array:
+    """(3, 3) takes the frame of a hand model (+y along the fingers, +z out of the palm) to its rest."""
+    fingers = np.array([-1.0 if side == "right" else 1.0, 0.0, 0.0])
+    palm = np.array(_DOWN)
+    return np.stack([np.cross(fingers, palm), fingers, palm], axis=-1)
+
+
 def _body_bones() -> list[tuple[str, str, Array]]:
     """Bones of a standing body with their rest directions; of the face, the nose and the ears."""
     halves = [
