@@ -111,8 +111,8 @@ def calibrate_lens(
         known_focal_px: focal length, if it is known: the geometric mean of fx and fy. See
             :func:`focal_of_view`.
         focal_std: how well it is known, relative (0.02 for 2 %); 0 holds it.
-        models: names of the models to try: ``"pinhole"``, ``"radial-2"``, ``"brown-conrady-4"``, ``"brown-conrady-5"``,
-            ``"fisheye"``, ``"rational-8"``.
+        models: names of the models to try: ``"pinhole"``, ``"radial-2"``, ``"brown-conrady-4"``,
+            ``"brown-conrady-5"``, ``"fisheye"``, ``"rational-8"``.
         most_views: pictures to compute the lens from.
 
     Raises:
