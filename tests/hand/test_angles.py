@@ -63,7 +63,7 @@ def test_landmarks_tell_it_roughly(model):
         assert abs(read[angle] - truth[angle]) < 25, angle
 
 
-def test_angles_do_not_depend_on_place_size_or_side(rng=None):
+def test_angles_do_not_depend_on_place_size_or_side():
     rng = np.random.default_rng(0)
     angles = gesture("pinch")
     right, left = load_open_hand("right"), load_open_hand("left")

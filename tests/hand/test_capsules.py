@@ -27,7 +27,7 @@ def test_capsules_lie_along_the_skin(model, name, size):
     posed = model.pose(gesture(name), shape, T)
     distance = hand_capsules(model, shape).signed_distance(posed.vertices, posed)
     assert np.abs(distance).mean() < 0.0016
-    assert np.percentile(np.abs(distance), 95) < 0.0045
+    assert np.percentile(np.abs(distance), 95) < 0.0055
 
 
 def test_one_per_finger_bone_and_four_for_the_palm(model):
@@ -60,7 +60,7 @@ def test_ends_come_in_batches(model):
 def test_a_point_inside_is_inside_and_one_outside_is_not(model):
     posed = model.pose(np.zeros((15, 3)))
     joint = posed.joints[HAND_TREE.index("middle_pip")]
-    inside, outside = hand_capsules(model).signed_distance([joint, joint + [0, 0, 0.05]], posed)
+    inside, outside = hand_capsules(model).signed_distance(joint + np.array([[0, 0, 0], [0, 0, 0.05]]), posed)
     assert inside < -0.003
     assert 0.03 < outside < 0.05
 
