@@ -1,4 +1,7 @@
-"""Skeletons drawn on pictures: antialiased, at sub-pixel positions, legible on any background."""
+"""Skeletons drawn on pictures: antialiased, at sub-pixel positions, legible on any background.
+
+Hands that were fitted show as meshes under them (:mod:`handloom.view.mesh_overlay`).
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ from handloom.session.files import make_folder
 from handloom.skeleton import Skeleton
 from handloom.video import VideoWriter
 from handloom.view.colours import Colour, bone_colours, joint_colours
+from handloom.view.mesh_overlay import draw_hands, meshes_at
 from handloom.view.pictures import Picture, Videos, find_videos, pictures_along
 
 _SHIFT = 4  # fractional bits of OpenCV's drawing coordinates
@@ -71,6 +75,8 @@ def write_overlay_video(
 ) -> list[Path]:
     """Write one MP4 per view with what was seen in it: ``overlay_<view>.mp4``; memory stays constant.
 
+    Fitted hands are drawn as meshes, with what was detected as thin lines over them.
+
     Args:
         folder: created if its parent exists.
         videos: as in :func:`~handloom.view.pictures.find_videos`.
@@ -101,16 +107,27 @@ def write_overlay_video(
 
 def _overlaid(session: Session, paths: dict[str, Path]) -> Iterator[list[Picture | None]]:
     along = pictures_along(session, paths)
+    hands = session.hands()
+    start = 0
     for window in session.windows():
+        posed = {track: hand.posed(slice(start, start + len(window))) for track, hand in hands.items()}
+        start += len(window)
         for t in range(len(window)):
             pictures = next(along)
             for c, picture in enumerate(pictures):
                 if picture is None:
                     continue
-                even = np.ascontiguousarray(picture[: picture.shape[0] // 2 * 2, : picture.shape[1] // 2 * 2])
-                for seen in window.observations.values():
-                    draw_skeleton(even, seen.skeleton, seen.xy[c, t], used=seen.used[c, t])
-                pictures[c] = even
+                drawn = picture.copy()
+                draw_hands(drawn, session.rig[c], meshes_at(hands, posed, t))
+                for track, seen in window.observations.items():
+                    thickness = 1 if track in hands else 2
+                    draw_skeleton(
+                        drawn, seen.skeleton, seen.xy[c, t], used=seen.used[c, t], thickness=thickness
+                    )
+                # The codec takes even sizes only.
+                pictures[c] = np.ascontiguousarray(
+                    drawn[: drawn.shape[0] // 2 * 2, : drawn.shape[1] // 2 * 2]
+                )
             yield pictures
 
 
