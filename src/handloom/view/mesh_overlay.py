@@ -80,7 +80,7 @@ def draw_hands(
         return
     fragments, (left, top) = drawn
     normals = np.concatenate([hand.model.normals(hand.vertices) for hand in shown])
-    paint = np.concatenate([_paint(hand) for hand in shown])
+    paint = np.concatenate([vertex_paint(hand.model, hand.colour) for hand in shown])
     colour, coverage = _shaded(fragments, faces, vertices, normals, paint, camera)
     alpha = opacity * coverage[..., None]
     part = image[top : top + coverage.shape[0], left : left + coverage.shape[1]]
@@ -92,6 +92,13 @@ def meshes_at(hands: Mapping[Track, FittedHand], posed: Mapping[Track, PosedHand
     return [
         HandMesh(hand.model, posed[track].vertices[t], track_colour(track)) for track, hand in hands.items()
     ]
+
+
+def vertex_paint(model: HandModel, colour: Colour) -> Array:
+    """(V, 3) colour of every vertex, 0 to 255: skin in a paler shade of the one given, nails paler still."""
+    own = np.array(colour, dtype=np.float64)
+    skin = own + _PALE * (255.0 - own)
+    return np.where(model.nails[:, None], skin + _NAIL * (255.0 - skin), skin)
 
 
 def outline(
@@ -165,13 +172,6 @@ def _averaged(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     height, width = samples.shape[0] // _SAMPLES, samples.shape[1] // _SAMPLES
     # INTER_AREA at a whole ratio is the mean of the samples.
     return np.asarray(cv2.resize(samples, (width, height), interpolation=cv2.INTER_AREA), dtype=np.float32)
-
-
-def _paint(hand: HandMesh) -> Array:
-    """(V, 3) colour of every vertex: the hand's own, its nails paler."""
-    own = np.array(hand.colour, dtype=np.float64)
-    skin = own + _PALE * (255.0 - own)
-    return np.where(hand.model.nails[:, None], skin + _NAIL * (255.0 - skin), skin)
 
 
 def _joined(faces: Sequence[NDArray[np.int64]], counts: Sequence[int]) -> NDArray[np.int64]:

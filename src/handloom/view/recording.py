@@ -4,9 +4,11 @@ Entities::
 
     /                                         names and colours of the joints
     /world/<track>/{bones,joints}             in space, in the rig's unit
+    /world/<track>/mesh                       the fitted hand
     /world/cameras/<view>                     pose and frustum
     /world/cameras/<view>/picture             what the camera saw
     /world/cameras/<view>/<track>/{bones,joints}   what was detected there; dim where not used in 3D
+    /world/cameras/<view>/<track>/outline     of the fitted hand
     /error/<track>/<view>                     mean reprojection error in pixels
     /bones/<track>                            mean deviation of the bones from their own mean, per cent
     /views_used/<track>                       mean number of views behind a joint
@@ -36,6 +38,7 @@ from handloom.view.blueprint import blueprint
 from handloom.view.colours import NEUTRAL, joint_colours, track_colour, view_colour
 from handloom.view.measures import mean_present, residuals_px
 from handloom.view.pictures import Picture, Videos, find_videos, pictures_along
+from handloom.view.recorded_hands import HandLayer
 from handloom.view.scene import Scene
 
 WINDOW_FRAMES = 512
@@ -74,11 +77,18 @@ def write_recording(
         stream = rr.RecordingStream("handloom", send_properties=False)
         stream.save(temporary, default_blueprint=blueprint(session, scene))
         try:
-            recorder = _Recorder(session, stream, scene, _picture_sizes(session, paths), max_image_width)
+            sizes = _picture_sizes(session, paths)
+            scales = {view: min(1.0, max_image_width / width) for view, (width, _) in sizes.items()}
+            recorder = _Recorder(session, stream, scene, sizes, scales)
             recorder.log_setting()
+            hands = HandLayer(session, stream, sizes, scales)
+            hands.log_setting()
+            start = 0
             along = pictures_along(session, paths) if paths else None
             for window in session.windows(size=WINDOW_FRAMES):
                 recorder.log_window(window)
+                hands.log_window(start, start + len(window))
+                start += len(window)
                 for t in range(len(window)):
                     if along is not None:
                         recorder.log_pictures(int(window.frames[t]), float(window.times_s[t]), next(along))
@@ -119,13 +129,13 @@ class _Recorder:
         stream: rr.RecordingStream,
         scene: Scene,
         sizes: dict[str, tuple[int, int]],
-        max_width: int,
+        scales: dict[str, float],
     ) -> None:
         self._session = session
         self._stream = stream
         self._scene = scene
         self._sizes = sizes
-        self._scales = {view: min(1.0, max_width / width) for view, (width, _) in sizes.items()}
+        self._scales = scales
 
     def log_setting(self) -> None:
         """What does not change: joint names, axes, cameras, names of the curves."""
