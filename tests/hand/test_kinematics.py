@@ -40,7 +40,7 @@ def test_angles_come_back_from_rotations(side):
     model = load_open_hand(side)
     angles = np.random.default_rng(1).uniform(-1.4, 1.4, (20, 15, 3))
     again = angles_from_rotation(rotation_from_angles(angles, model.axes), model.axes)
-    np.testing.assert_allclose(again, angles, atol=1e-5)
+    np.testing.assert_allclose(again, angles, atol=1e-9)
 
 
 def test_vectors_come_back_from_rotations():

@@ -44,8 +44,19 @@ def test_parts_fit_together(model):
     assert model.uv_faces.max() == len(model.uv) - 1
     assert ((model.uv >= 0) & (model.uv <= 1)).all()
     np.testing.assert_allclose(model.weights.sum(axis=1), 1.0)
-    np.testing.assert_allclose(model.keypoint_weights.sum(axis=1), 1.0, atol=1e-6)
-    for name in ("template", "shape_directions", "weights", "axes", "limits", "rest_keypoints"):
+    np.testing.assert_allclose(model.keypoint_weights.sum(axis=1), 1.0, atol=1e-12)
+    square = model.axes @ model.axes.swapaxes(1, 2)
+    np.testing.assert_allclose(square, np.broadcast_to(np.eye(3), square.shape), atol=1e-12)
+    assert model.pose_directions.shape == (V, 3, 9 * len(HAND_TREE.articulated))
+    for name in (
+        "template",
+        "shape_directions",
+        "weights",
+        "axes",
+        "limits",
+        "rest_keypoints",
+        "pose_directions",
+    ):
         assert np.isfinite(getattr(model, name)).all(), name
 
 

@@ -225,6 +225,10 @@ def load_open_hand(side: str = "right") -> HandModel:
             "keypoint_directions", "keypoint_weights", "axes", "limits",
         )
     }  # fmt: skip
+    # The file rounds to float32; axes are to be square and of unit length to the last digit.
+    U, _, Vt = np.linalg.svd(real["axes"])
+    real["axes"] = U @ Vt
+    real["keypoint_weights"] /= real["keypoint_weights"].sum(axis=1, keepdims=True)
     correctives = None
     if "corrective_values" in z:
         correctives = bend_directions(
