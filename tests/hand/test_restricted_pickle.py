@@ -183,3 +183,21 @@ def test_a_pickle_without_a_dictionary_says_so(tmp_path):
 def test_a_folder_is_no_pickle(tmp_path):
     with pytest.raises(ModelError, match="cannot be read"):
         read_model_pickle(tmp_path)
+
+
+def test_damaged_bytes_never_end_in_anything_but_a_message(tmp_path):
+    rng = np.random.default_rng(7)
+    content = {"f": np.arange(6.0), "J": csc_matrix(np.eye(2)), "word": "lbs", "n": [1, (2, 3)]}
+    content |= {"v_template": np.eye(3), "weights": np.eye(2), "shapedirs": np.ones((2, 3, 2))}
+    whole = write_mano(tmp_path / "a.pkl", content).read_bytes()
+    refused = 0
+    for _ in range(400):
+        data = bytearray(whole)
+        for at in rng.integers(len(data), size=int(rng.integers(1, 5))):
+            data[at] = rng.integers(256)
+        (tmp_path / "b.pkl").write_bytes(data)
+        try:
+            read_model_pickle(tmp_path / "b.pkl")
+        except ModelError:
+            refused += 1
+    assert refused > 50
