@@ -71,9 +71,9 @@ class Side:
     seen: Sightings
 
 
-def our_command(recordings: Sequence[Path], board: str, out: Path) -> list[str]:
+def our_command(recordings: Sequence[Path], board: str, out: Path, *extra: str) -> list[str]:
     call = [sys.executable, "-c", "from handloom.cli.main import main; main()", "calibrate"]
-    return [*call, *map(str, recordings), "--board", board, "-o", str(out)]
+    return [*call, *map(str, recordings), "--board", board, "-o", str(out), *extra]
 
 
 def show_failure(name: str, result: PeerResult) -> None:
@@ -220,21 +220,23 @@ def _add_square_error(card: Scorecard, measure: str, sides: Sequence[Squares]) -
 
 
 def _four_times(videos: Sequence[Path], job: Job, scratch: Path, repeats: int) -> bool:
-    """Whole processes on the whole recordings, the sides taking turns."""
+    """Whole processes on the whole recordings, the sides taking turns; the others write no report."""
     whole = replace(job, held_out_every=0)
-    shortest = dict.fromkeys(("aniposelib, helped", "caliscope", "ours"), math.inf)
+    sides = ("aniposelib, helped", "caliscope", "ours with report", "ours")
+    shortest = dict.fromkeys(sides, math.inf)
     for turn in range(repeats):
         out = scratch / f"timed_{turn}"
         helped = run_peer("aniposelib", replace(whole, helped=True), out / "aniposelib")
         other = run_peer("caliscope", whole, out / "caliscope")
-        begin = time.perf_counter()
-        ours = _run(our_command(videos, CHARUCO, out / "rig.toml"))
-        walls = (helped.wall_s, other.wall_s, time.perf_counter() - begin)
-        if ours.returncode:
-            print(f"ours ends with status {ours.returncode}:\n{ours.stdout}")
-            walls = (*walls[:2], math.nan)
+        walls = [helped.wall_s, other.wall_s]
+        for extra in ((), ("--no-report", "--no-recording")):
+            begin = time.perf_counter()
+            ours = _run(our_command(videos, CHARUCO, out / "rig.toml", *extra))
+            walls.append(time.perf_counter() - begin if ours.returncode == 0 else math.nan)
+            if ours.returncode:
+                print(f"ours ends with status {ours.returncode}:\n{ours.stdout}")
         shortest = {side: min(best, wall) for (side, best), wall in zip(shortest.items(), walls, strict=True)}
-    card = Scorecard(f"whole process, shortest of {repeats}", tuple(shortest))
+    card = Scorecard(f"whole process, shortest of {repeats}", sides)
     bar = min(OF_ANIPOSELIB * shortest["aniposelib, helped"], shortest["caliscope"])
     card.add("seconds", *shortest.values(), at_most=round(bar, 2))
     return card.show()

@@ -19,6 +19,7 @@ from handloom.calibration.lenses.models import (
     CY,
     FOCAL,
     MODELS,
+    OUTER,
     PARAMETERS,
     Belief,
     LensModel,
@@ -48,6 +49,7 @@ _FIRMER = 4  # times that beliefs about a lens that folds back are made firmer
 _AS_WELL = 1.02
 _UNDETERMINED = 0.2  # relative standard deviation of a focal length that the views say nothing of
 _HELD = 1e-3
+_TELLING_REACH = 0.5  # of the way to the picture's corners: nearer to the middle all lenses look alike
 _SPARE = 3.0  # corner coordinates beyond the poses', per parameter, that a model needs to be tried
 
 
@@ -197,7 +199,13 @@ def _calibrate_group(
     worthy = np.flatnonzero(count >= min(_LEAST_CORNERS, count.max()))
     few = int(np.clip(_TRIAL_CORNERS / np.median(count[worthy]), *_TRIAL_VIEWS))
     tried = worthy[select(views.take(worthy), H[worthy], trusted[worthy], size, min(few, most_views))]
-    wanted = [model for name, model in MODELS.items() if name in models]
+    told = views.pixels[tried][trusted[tried]] - (np.array(size) - 1) / 2
+    reach = np.percentile(np.linalg.norm(told, axis=-1), 95) / (np.hypot(*size) / 2) if len(told) else 0.0
+    wanted = [
+        model
+        for name, model in MODELS.items()
+        if name in models and (reach >= _TELLING_REACH or name not in OUTER or len(models) == 1)
+    ]
     fits = _fit_models(views.take(tried), trusted[tried], size, focal, wanted)
     best, errors = choose_lens(views.take(tried), fits, size)
     fit = fits[best]

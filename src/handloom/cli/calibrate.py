@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from enum import StrEnum
+from importlib import import_module
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -178,6 +180,8 @@ def _sightings(
             "It is not said what was filmed.",
             "Give the board, --board charuco:5x7:40mm, or --from hands or --from body where there is none.",
         )
+    # The next step's modules load while the search keeps the other threads busy.
+    Thread(target=import_module, args=("handloom.calibration.pipeline",), daemon=True).start()
     parsed = parse_board(board)
     names = [camera.name for camera in find_cameras(recordings).cameras]
     collected = collect(

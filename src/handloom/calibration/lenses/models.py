@@ -60,6 +60,9 @@ MODELS = {
     )
 }
 
+OUTER = ("fisheye", "rational-8")
+"""Models that differ from the others only where the lens bends much, far from the picture's middle."""
+
 
 @dataclass(frozen=True, eq=False)
 class Belief:
