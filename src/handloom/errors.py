@@ -45,5 +45,9 @@ class DetectionError(HandloomError):
     """The recording holds nothing of what was asked for."""
 
 
+class FitError(HandloomError):
+    """A hand cannot be fitted to what was given."""
+
+
 class CalibrationError(HandloomError):
     """A calibration cannot be computed from what was recorded, or should not be trusted."""

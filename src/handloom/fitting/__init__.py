@@ -1,0 +1,25 @@
+"""The parametric hand fitted to what cameras saw: residuals, one solver, priors."""
+
+from __future__ import annotations
+
+from handloom.fitting.frames import (
+    ExpectedState,
+    FitOptions,
+    FrameEvidence,
+    HandFit,
+    fit_frames,
+    keypoint_covariance,
+)
+from handloom.fitting.prior import PosePrior, range_prior, recorded_prior
+
+__all__ = [
+    "ExpectedState",
+    "FitOptions",
+    "FrameEvidence",
+    "HandFit",
+    "PosePrior",
+    "fit_frames",
+    "keypoint_covariance",
+    "range_prior",
+    "recorded_prior",
+]
