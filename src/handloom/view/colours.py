@@ -20,6 +20,8 @@ FINGER_COLOURS: dict[str, Colour] = dict(
     )
 )
 SIDE_COLOURS: dict[str, Colour] = {"left": (45, 140, 200), "right": (232, 118, 44), "none": (64, 158, 120)}
+MESH_COLOURS: dict[str, Colour] = {"left": (72, 150, 220), "right": (64, 190, 150)}
+"""Of fitted hands: unlike any skin, so that the mesh stands out from the hand it lies on."""
 NEUTRAL: Colour = (158, 163, 173)
 
 _HUE_STEP = 0.17
@@ -41,10 +43,12 @@ def bone_colours(skeleton: Skeleton) -> NDArray[np.uint8]:
 
 def track_colour(track: Track) -> Colour:
     """RGB of a track as a whole: by side, turned in hue for every further person."""
-    red, green, blue = (channel / 255.0 for channel in SIDE_COLOURS[track.side])
-    hue, saturation, value = colorsys.rgb_to_hsv(red, green, blue)
-    turned = colorsys.hsv_to_rgb((hue + _HUE_STEP * track.subject) % 1.0, saturation, value)
-    return (round(255 * turned[0]), round(255 * turned[1]), round(255 * turned[2]))
+    return _of_subject(SIDE_COLOURS[track.side], track.subject)
+
+
+def mesh_colour(track: Track) -> Colour:
+    """RGB of a track's fitted hand: by side, turned in hue for every further person."""
+    return _of_subject(MESH_COLOURS[track.side], track.subject)
 
 
 def view_colour(index: int) -> Colour:
@@ -56,6 +60,13 @@ def view_colour(index: int) -> Colour:
 def as_css(colour: Colour) -> str:
     """``#rrggbb``."""
     return "#{:02x}{:02x}{:02x}".format(*colour)
+
+
+def _of_subject(colour: Colour, subject: int) -> Colour:
+    red, green, blue = (channel / 255.0 for channel in colour)
+    hue, saturation, value = colorsys.rgb_to_hsv(red, green, blue)
+    turned = colorsys.hsv_to_rgb((hue + _HUE_STEP * subject) % 1.0, saturation, value)
+    return (round(255 * turned[0]), round(255 * turned[1]), round(255 * turned[2]))
 
 
 def _colour_of(joint: str) -> Colour:

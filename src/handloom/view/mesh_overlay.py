@@ -14,7 +14,7 @@ from handloom.hand import HandModel, PosedHand
 from handloom.keypoints import Array, Track
 from handloom.rendering import Fragments, rasterise
 from handloom.session import FittedHand
-from handloom.view.colours import Colour, track_colour
+from handloom.view.colours import Colour, mesh_colour
 from handloom.view.pictures import Picture
 
 OPACITY = 0.72
@@ -90,7 +90,7 @@ def draw_hands(
 def meshes_at(hands: Mapping[Track, FittedHand], posed: Mapping[Track, PosedHand], t: int) -> list[HandMesh]:
     """What to draw of fitted hands at one position of their posed (T, V, 3) vertices, by track's colour."""
     return [
-        HandMesh(hand.model, posed[track].vertices[t], track_colour(track)) for track, hand in hands.items()
+        HandMesh(hand.model, posed[track].vertices[t], mesh_colour(track)) for track, hand in hands.items()
     ]
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from handloom.keypoints import Array, Track
 from handloom.session import FittedHand, Session
-from handloom.view.colours import track_colour
+from handloom.view.colours import mesh_colour
 from handloom.view.mesh_overlay import outline, vertex_paint
 
 MESHES_PER_SECOND = 30.0
@@ -52,10 +52,10 @@ class HandLayer:
         for track, hand in self._hands.items():
             mesh = rr.Mesh3D.from_fields(
                 triangle_indices=hand.model.faces.astype(np.uint32),
-                vertex_colors=vertex_paint(hand.model, track_colour(track)).astype(np.uint8),
+                vertex_colors=vertex_paint(hand.model, mesh_colour(track)).astype(np.uint8),
             )
             self._stream.log(f"/world/{track.name}/mesh", mesh, static=True)
-            line = rr.LineStrips2D.from_fields(colors=[track_colour(track)], radii=[_LINE])
+            line = rr.LineStrips2D.from_fields(colors=[mesh_colour(track)], radii=[_LINE])
             for view in self._session.views:
                 self._stream.log(f"/world/cameras/{view}/{track.name}/outline", line, static=True)
 

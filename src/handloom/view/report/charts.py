@@ -46,13 +46,17 @@ def line_chart(
     x_label: str,
     y_label: str,
     y_low: float | None = 0.0,
+    y_high: float | None = None,
     cut: float | None = None,
+    compact: bool = False,
 ) -> Markup:
     """Lines over a common x.
 
     Args:
         x: (K,) increasing.
         y_low: where the vertical axis begins; None: at the smallest value.
+        y_high: where it ends, at least; None: at the largest value.
+        compact: a low chart without a legend, for several side by side.
         cut: leave out what rises above, so that single peaks do not flatten the rest.
     """
     values = np.stack([line.values for line in series]) if series else np.empty((0, len(x)))
@@ -61,6 +65,7 @@ def line_chart(
         return Markup('<p class="empty">Nothing to draw.</p>')
     low = float(finite.min()) if y_low is None else y_low
     high = float(finite.max()) if cut is None else min(float(finite.max()), cut)
+    high = high if y_high is None else max(high, y_high)
     ticks = _ticks(low, high if high > low else low + 1.0)
     low, high = min(low, ticks[0]), max(high, ticks[-1])
     left, right = float(x[0]), float(x[-1]) if x[-1] > x[0] else float(x[0]) + 1.0
@@ -79,8 +84,11 @@ def line_chart(
         y_ticks=[(tick, (tick - low) / (high - low)) for tick in ticks],
         x_label=x_label,
         y_label=y_label,
-        legend=[(line.name, line.colour, line.dashed) for line in series] if len(series) > 1 else [],
+        legend=[(line.name, line.colour, line.dashed) for line in series]
+        if len(series) > 1 and not compact
+        else [],
         ranges=(left, right, low, high),
+        css="small" if compact else "",
     )
 
 

@@ -18,6 +18,7 @@ from handloom.view.measures import mean_present
 from handloom.view.page import part, rendered
 from handloom.view.pictures import Videos, find_videos
 from handloom.view.report.charts import Series, histogram, line_chart, strip
+from handloom.view.report.fitted import angle_legend, fitted_hands
 from handloom.view.report.plan import Trail, plans
 from handloom.view.report.statistics import Statistics, TrackStatistics, Truth
 from handloom.view.report.verdicts import title_of, unit_statement, verdicts, warnings
@@ -81,6 +82,8 @@ def _content(session: Session, statistics: Statistics, videos: Videos | None) ->
         "unit_statement": unit_statement(session.unit),
         "warnings": warnings(session, statistics),
         "tracks": [_track(session, gathered, unit, several) for gathered in statistics.tracks],
+        "fitted": fitted_hands(session, several, found),
+        "angle_legend": angle_legend(),
         "plans": plans(session.rig, _trails(statistics), unit),
         "cameras": _cameras(session, statistics, unit),
         "timings": _timings(session),

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from handloom.keypoints import Array
 from handloom.session import Session
 from handloom.view.measures import extents_px, residuals_px, rms_present
 from handloom.view.overlay import draw_skeleton
-from handloom.view.pictures import Picture, PictureReader
+from handloom.view.pictures import Picture
+from handloom.view.report.crops import crop_size, cut_out, data_url, pictures_at, square_around
 from handloom.view.report.statistics import TrackStatistics
 from handloom.view.report.verdicts import title_of
 from handloom.view.units import number, percent
 
 SPACING = 10
-JPEG_QUALITY = 78
-_CROP_SIZES = ((4, 300), (8, 220), (10**6, 150))  # pixels of a crop for up to so many views
-_BEYOND = 0.35  # of the hand's size, shown around it
 _WIDEST = 2.5  # times the detection: a projection further away is left outside
-_PLAIN = 44  # grey level where there is no picture
 _DETECTED = (255, 255, 255)
 
 
@@ -81,27 +76,8 @@ def worst_frames(
     """
     chosen = worst_positions(tracks, count)
     several = len({gathered.track.subject for gathered in tracks})
-    pictures = _pictures(session, sorted(position for position, _ in chosen), videos)
+    pictures = pictures_at(session, [position for position, _ in chosen], videos)
     return [_worst_frame(session, gathered, position, pictures, several) for position, gathered in chosen]
-
-
-def _pictures(
-    session: Session, positions: list[int], videos: Mapping[str, Path]
-) -> dict[tuple[int, str], Picture]:
-    """Pictures by position and view; each recording is read once, forwards."""
-    found: dict[tuple[int, str], Picture] = {}
-    for c, view in enumerate(session.views):
-        own = session.source_frames[c]
-        numbers = [(p, int(own[p])) for p in positions if np.isfinite(own[p])]
-        if view not in videos or not numbers:
-            continue
-        reader = PictureReader(videos[view], numbers[0][1])
-        for position, index in numbers:
-            picture = reader.at(index)
-            if picture is not None:
-                found[position, view] = picture
-        reader.close()
-    return found
 
 
 def _worst_frame(
@@ -124,7 +100,7 @@ def _worst_frame(
         f"{gathered.skeleton.joints[joint].replace('_', ' ')}, by {number(float(residuals[c, joint]))} px."
     )
     projected = session.rig.project(xyz[0])
-    size = next(pixels for views, pixels in _CROP_SIZES if len(session.views) <= views)
+    size = crop_size(len(session.views))
     crops = []
     for v, view in enumerate(session.views):
         observed = np.isfinite(seen.xy[v, 0]).all(axis=-1)
@@ -143,32 +119,11 @@ def _crop(
     picture: Picture | None, gathered: TrackStatistics, seen: Array, projected: Array, size: int
 ) -> str:
     """A square around what was detected and, unless that is far off, the projection, as a data URL."""
-    center, side = _square(seen if np.isfinite(seen).any() else projected)
-    both, wide = _square(np.concatenate([seen, projected]))
+    center, side = square_around(seen if np.isfinite(seen).any() else projected)
+    both, wide = square_around(np.concatenate([seen, projected]))
     if wide <= _WIDEST * side:
         center, side = both, wide
-    scale = size / side
-    shift = 0.5 * (size - 1) - scale * center
-    A = np.array([[scale, 0.0, shift[0]], [0.0, scale, shift[1]]])
-    if picture is None:
-        canvas = np.full((size, size, 3), _PLAIN, dtype=np.uint8)
-    else:
-        kind = cv2.INTER_AREA if scale < 0.5 else cv2.INTER_LINEAR
-        canvas = np.ascontiguousarray(
-            cv2.warpAffine(picture, A, (size, size), flags=kind, borderValue=(_PLAIN,) * 3), dtype=np.uint8
-        )
+    canvas, A = cut_out(picture, center, side, size)
     draw_skeleton(canvas, gathered.skeleton, projected @ A[:, :2].T + A[:, 2], thickness=3)
     draw_skeleton(canvas, gathered.skeleton, seen @ A[:, :2].T + A[:, 2], thickness=1, colour=_DETECTED)
-    encoded = cv2.imencode(
-        ".jpg", cv2.cvtColor(canvas, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
-    )[1]
-    return "data:image/jpeg;base64," + base64.b64encode(encoded.tobytes()).decode("ascii")
-
-
-def _square(points: Array) -> tuple[Array, float]:
-    """Centre and side of a square around the points present, with room."""
-    present = points[np.isfinite(points).all(axis=-1)]
-    if not len(present):
-        return np.zeros(2), 100.0
-    low, high = present.min(axis=0), present.max(axis=0)
-    return 0.5 * (low + high), max(40.0, float((high - low).max()) * (1.0 + 2.0 * _BEYOND))
+    return data_url(canvas)
