@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from bvh import Bvh
+from fitted_hands import fitted_session
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -17,6 +18,7 @@ from synthetic import LEFT_HAND, PERSON, RIGHT_HAND, Scene, arc_rig
 from handloom.errors import SessionError
 from handloom.export import export
 from handloom.export.pose import kabsch, shortest_rotation
+from handloom.hand import HAND_TREE
 from handloom.skeleton import BODY, HAND, SKELETONS
 
 
@@ -169,3 +171,33 @@ def test_kabsch_of_a_single_vector_is_not_a_rotation():
     seen = np.full((1, 3, 3), np.nan)
     seen[0, 1] = [0.0, 1.0, 0.0]
     assert np.isnan(kabsch(np.eye(3), seen)).all()
+
+
+def test_fitted_hands_have_the_joints_of_the_model(tmp_path):
+    session, hands = fitted_session(tmp_path / "session")
+    for track, path in zip(session.tracks, export(session, "bvh", tmp_path), strict=True):
+        hand, motion = hands[track], read(path)
+        assert set(motion.get_joints_names()) == set(HAND.joints)
+        found = joint_positions(motion)
+        expected = hand.posed().joints
+        for k, joint in enumerate(HAND_TREE.joints):
+            assert np.abs(found[joint] / 100 - expected[:, k])[hand.fitted].max() < 1e-6, joint
+        held = np.flatnonzero(~hand.fitted)
+        assert_allclose(found["index_tip"][held], np.tile(found["index_tip"][held[0] - 1], (len(held), 1)))
+
+
+def test_fitted_hand_at_rest_lies_palm_down_and_points_away(tmp_path):
+    session, _ = fitted_session(tmp_path / "session")
+    for track, path in zip(session.tracks, export(session, "bvh", tmp_path), strict=True):
+        motion = read(path)
+        outwards = -1.0 if track.side == "right" else 1.0
+        finger = np.sum([motion.joint_offset(f"middle_{joint}") for joint in ("mcp", "pip", "dip")], axis=0)
+        assert outwards * finger[0] > 0.99 * np.linalg.norm(finger)
+        assert motion.joint_offset("thumb_mcp")[2] > 0
+
+
+def test_only_fitted_hands_have_the_skeleton_of_the_model(tmp_path):
+    session, _ = fitted_session(tmp_path / "fitted", tracks=[RIGHT_HAND])
+    plain = Scene.of(12, tracks=[RIGHT_HAND]).write(tmp_path / "plain")
+    assert "_base" not in export(session, "bvh", tmp_path)[0].read_text()
+    assert "_base" in export(plain, "bvh", tmp_path)[0].read_text()

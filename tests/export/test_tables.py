@@ -10,6 +10,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from fitted_hands import perfect_fit
 from numpy.testing import assert_allclose, assert_array_equal
 from synthetic import LEFT_HAND, PERSON, RIGHT_HAND, Scene, arc_rig
 
@@ -17,14 +18,18 @@ from handloom.errors import SessionError
 from handloom.export import FORMATS, export
 from handloom.export.timeline import constant_rate
 from handloom.keypoints import Track
-from handloom.session import Session
+from handloom.session import Session, write_hands
+from handloom.session.layout import HANDS
 from handloom.skeleton import BODY, HAND
 
 
 @pytest.fixture(scope="module")
 def session(tmp_path_factory) -> Session:
     scene = Scene.of(30, rig=arc_rig(2))
-    return scene.write(tmp_path_factory.mktemp("session"), missing=0.3)
+    session = scene.write(tmp_path_factory.mktemp("session"), missing=0.3)
+    hand = perfect_fit(RIGHT_HAND, len(session))
+    write_hands(session.folder / HANDS, [hand], session.frames, session.times_s, session.unit)
+    return session
 
 
 def test_tidy_csv_holds_every_joint_present(tmp_path, session):
@@ -130,7 +135,8 @@ _EXPORT_WITH_LITTLE_SPACE = """
 import resource, sys
 from handloom.errors import SessionError
 from handloom.export import export
-from handloom.session import Session
+from handloom.session import Session, write_hands
+from handloom.session.layout import HANDS
 session = Session.open(sys.argv[1])
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[4]), int(sys.argv[4])))
 try:
