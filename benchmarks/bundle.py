@@ -31,8 +31,8 @@ from scipy.optimize import least_squares
 from scipy.sparse import coo_array
 from scipy.spatial.transform import Rotation
 
+from handloom.calibration.adjustment.bundle import BundleOptions, adjust_boards
 from handloom.calibration.boards import parse_board
-from handloom.calibration.bundle import BundleOptions, adjust_boards
 from handloom.cameras import Camera
 from handloom.hand.kinematics import rigid
 from handloom.synthesis.board_scene import BoardScene, make_board_scene

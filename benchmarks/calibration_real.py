@@ -40,7 +40,7 @@ from unlinked import stored_pairs
 from handloom.calibration.boards import Chessboard, parse_board
 from handloom.calibration.collect import collect, write_sightings
 from handloom.calibration.findings import Name
-from handloom.calibration.intrinsics import calibrate_lenses
+from handloom.calibration.lenses.intrinsics import calibrate_lenses
 from handloom.calibration.pipeline import calibrate_sightings
 from handloom.calibration.sightings import Sightings
 from handloom.cameras import CameraRig, read_rig, write_rig

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from handloom.calibration.averaging import average, components, spanning_tree
+from handloom.calibration.linking.averaging import average, components, spanning_tree
 from handloom.hand.kinematics import rigid
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from handloom.calibration.board_pose import find_board_poses
 from handloom.calibration.boards import parse_board
+from handloom.calibration.linking.board_pose import find_board_poses
 from handloom.calibration.sightings import Sightings
 from handloom.cameras import Camera, CameraRig
 from handloom.hand.kinematics import rigid

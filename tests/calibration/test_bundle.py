@@ -9,7 +9,7 @@ import pytest
 from plain_grid import PlainGrid
 from scipy.spatial.transform import Rotation
 
-from handloom.calibration.bundle import BundleOptions, adjust_boards, adjust_points
+from handloom.calibration.adjustment.bundle import BundleOptions, adjust_boards, adjust_points
 from handloom.calibration.sightings import Sightings
 from handloom.cameras import Camera
 from handloom.hand.kinematics import rigid

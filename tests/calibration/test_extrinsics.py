@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from handloom.calibration.boards import parse_board
-from handloom.calibration.extrinsics import link
+from handloom.calibration.linking.extrinsics import link
 from handloom.calibration.sightings import Sightings
 from handloom.cameras import CameraRig, read_rig
 from handloom.synthesis.board_scene import board_rig, make_board_scene, see_board, wave_board

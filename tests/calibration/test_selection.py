@@ -9,7 +9,7 @@ import pytest
 from lens_scenes import camera, hold_board
 
 from handloom.calibration.boards import parse_board
-from handloom.calibration.selection import CELLS, coverage, select_views
+from handloom.calibration.lenses.selection import CELLS, coverage, select_views
 from handloom.calibration.sightings import Sightings
 
 BOARD = parse_board("chessboard:9x6:25mm")

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from plain_grid import PlainGrid
 
-from handloom.calibration.bundle import BundleOptions, adjust_boards
+from handloom.calibration.adjustment.bundle import BundleOptions, adjust_boards
 from handloom.calibration.calibration import Calibration, LensChoice
 from handloom.calibration.findings import Finding, Name, Severity
 from handloom.calibration.sightings import Sightings

@@ -6,13 +6,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from handloom.calibration.adjustment.bundle import BundleOptions, adjust_boards, adjust_points
     from handloom.calibration.boards import Board, parse_board
-    from handloom.calibration.bundle import BundleOptions, adjust_boards, adjust_points
     from handloom.calibration.calibration import Calibration
     from handloom.calibration.collect import Facts, read_sightings, write_sightings
-    from handloom.calibration.extrinsics import link
     from handloom.calibration.findings import Finding, Severity
-    from handloom.calibration.intrinsics import calibrate_lens, calibrate_lenses
+    from handloom.calibration.lenses.intrinsics import calibrate_lens, calibrate_lenses
+    from handloom.calibration.linking.extrinsics import link
     from handloom.calibration.pipeline import (
         CalibrateOptions,
         NotCalibrated,
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 _HOME = {
     "Board": "boards",
     "parse_board": "boards",
-    "BundleOptions": "bundle",
-    "adjust_boards": "bundle",
-    "adjust_points": "bundle",
+    "BundleOptions": "adjustment",
+    "adjust_boards": "adjustment",
+    "adjust_points": "adjustment",
     "CalibrateOptions": "pipeline",
     "NotCalibrated": "pipeline",
     "calibrate": "pipeline",
@@ -36,11 +36,11 @@ _HOME = {
     "Facts": "collect",
     "read_sightings": "collect",
     "write_sightings": "collect",
-    "link": "extrinsics",
+    "link": "linking",
     "Finding": "findings",
     "Severity": "findings",
-    "calibrate_lens": "intrinsics",
-    "calibrate_lenses": "intrinsics",
+    "calibrate_lens": "lenses.intrinsics",
+    "calibrate_lenses": "lenses.intrinsics",
     "calibrate_from_keypoints": "selfcalibration",
     "refine_rig": "selfcalibration",
     "Sightings": "sightings",

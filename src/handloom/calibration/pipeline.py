@@ -9,17 +9,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from handloom.calibration.adjustment.bundle import INTRINSIC_COUNT, BundleOptions, BundleResult, adjust_boards
 from handloom.calibration.boards import parse_board
 from handloom.calibration.boards.board import Board
-from handloom.calibration.bundle import INTRINSIC_COUNT, BundleOptions, BundleResult, adjust_boards
 from handloom.calibration.calibration import Calibration, LensChoice, Uncertainty, rms
 from handloom.calibration.collect import Facts, collect
 from handloom.calibration.diagnosis import Evidence, diagnose
-from handloom.calibration.extrinsics import link
 from handloom.calibration.findings import Finding
 from handloom.calibration.held_out import held_out_residuals
-from handloom.calibration.intrinsics import LensResult, calibrate_lenses
+from handloom.calibration.lenses.intrinsics import LensResult, calibrate_lenses
 from handloom.calibration.lenses.models import ASPECT, COEFFICIENTS, CX, FOCAL, MODELS, believe
+from handloom.calibration.linking.extrinsics import link
 from handloom.calibration.placing import placed
 from handloom.calibration.sightings import Sightings
 from handloom.cameras import Camera, CameraRig

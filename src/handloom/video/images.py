@@ -53,6 +53,11 @@ class ImageSequence(VideoSource):
             VideoError: if the folder cannot be read or holds no picture.
         """
         folder = Path(folder)
+        return cls(cls.files_in(folder), name=folder.resolve().name, fps=fps)
+
+    @staticmethod
+    def files_in(folder: Path) -> list[Path]:
+        """The pictures of a folder, as :meth:`in_folder` takes them."""
         try:
             paths = [path for path in folder.iterdir() if is_image(path)]
         except OSError as error:
@@ -65,7 +70,7 @@ class ImageSequence(VideoSource):
                 f"The folder {folder} holds no pictures.",
                 f"Give a folder with files of type {', '.join(sorted(IMAGE_SUFFIXES))}.",
             )
-        return cls(sorted(paths, key=_natural_order), name=folder.resolve().name, fps=fps)
+        return sorted(paths, key=_natural_order)
 
     def frames(self, start: int = 0) -> Iterator[Frame]:
         """Yield the pictures from number ``start`` on.

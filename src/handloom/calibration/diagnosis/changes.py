@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from handloom.calibration.bundle import BundleOptions, adjust_boards
+from handloom.calibration.adjustment.bundle import BundleOptions, adjust_boards
 from handloom.calibration.diagnosis.board_path import BoardPath
 from handloom.calibration.diagnosis.evidence import LEAST_CORNERS
 from handloom.calibration.sightings import Sightings

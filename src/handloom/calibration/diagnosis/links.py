@@ -10,8 +10,8 @@ import numpy as np
 from handloom.calibration.diagnosis.evidence import Evidence, listed
 from handloom.calibration.diagnosis.motion import unsynchronised
 from handloom.calibration.diagnosis.suspicion import Paths, cut_in_two, flipped, shifted
-from handloom.calibration.extrinsics import Edge
 from handloom.calibration.findings import Finding, Name, Severity
+from handloom.calibration.linking.extrinsics import Edge
 
 _SHARED = 3  # moments two cameras need for their views to be able to contradict each other
 

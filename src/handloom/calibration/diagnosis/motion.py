@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from handloom.calibration.bundle import BundleOptions, adjust_boards
+from handloom.calibration.adjustment.bundle import BundleOptions, adjust_boards
 from handloom.calibration.diagnosis.changes import (
     Seen,
     Stretch,

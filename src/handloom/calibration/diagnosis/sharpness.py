@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from handloom.calibration.bundle import BundleOptions, BundleResult, adjust_boards
+from handloom.calibration.adjustment.bundle import BundleOptions, BundleResult, adjust_boards
 from handloom.calibration.diagnosis.board_path import BoardPath
 from handloom.calibration.diagnosis.evidence import Evidence
 from handloom.calibration.findings import Finding, Name, Severity

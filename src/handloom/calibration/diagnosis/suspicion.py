@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from handloom.calibration.board_pose import find_board_poses
+from handloom.calibration.linking.board_pose import find_board_poses
 from handloom.calibration.sightings import Sightings
 from handloom.cameras import Camera
 

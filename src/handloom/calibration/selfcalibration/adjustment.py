@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from handloom.calibration.bundle import BundleOptions, adjust_points
+from handloom.calibration.adjustment.bundle import BundleOptions, adjust_points
 from handloom.calibration.selfcalibration.tracks import KeypointTracks
 from handloom.cameras import Camera
 from handloom.errors import CalibrationError

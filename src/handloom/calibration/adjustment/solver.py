@@ -9,7 +9,7 @@ import scipy.linalg
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from handloom.calibration import bundle_kernel as kernel
+from handloom.calibration.adjustment import kernel
 from handloom.hand.kinematics import rotation_from_vector
 
 Array = NDArray[np.float64]
@@ -25,7 +25,7 @@ _LEAST_ROBUST_GAIN = 1e-5  # the same for the stages that only prepare it
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """What was seen, and what is held; see :mod:`handloom.calibration.bundle_kernel` for the layout.
+    """What was seen, and what is held; see :mod:`handloom.calibration.adjustment.kernel` for the layout.
 
     Attributes:
         camera: (N,), block: (N,) numbers, sorted by block, then camera.
@@ -285,7 +285,7 @@ class _Adjustment:
 
 
 def solve(problem: Problem, state: State, max_iterations: int) -> tuple[State, Report]:
-    """Adjust a starting state to what was seen; see :mod:`handloom.calibration.bundle`."""
+    """Adjust a starting state to what was seen; see :mod:`handloom.calibration.adjustment.bundle`."""
     adjustment = _Adjustment(problem, state, max_iterations)
     with threadpool_limits(1):
         adjustment.update_motion()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from handloom.calibration.board_pose_kernel import find_poses
+from handloom.calibration.linking.board_pose_kernel import find_poses
 from handloom.calibration.sightings import Sightings
 from handloom.cameras import Camera
 
@@ -112,8 +112,8 @@ def ideal_corners(sightings: Sightings, cameras: Sequence[Camera | None]) -> Ide
 def find_board_poses(sightings: Sightings, cameras: Sequence[Camera | None]) -> BoardPoses:
     """Robust pose of the board in every view.
 
-    See :mod:`handloom.calibration.board_pose_kernel` for the method. There is no pose where fewer than four
-    corners are seen, where they lie on a line, or where half of them do not fit.
+    See :mod:`handloom.calibration.linking.board_pose_kernel` for the method. There is no pose where fewer
+    than four corners are seen, where they lie on a line, or where half of them do not fit.
 
     Args:
         sightings: corners of a flat board.

@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from handloom.calibration import bundle_kernel as kernel
-from handloom.calibration.bundle_solver import Problem, Report, State, solve
+from handloom.calibration.adjustment import kernel
+from handloom.calibration.adjustment.solver import Problem, Report, State, solve
 from handloom.calibration.calibration import Uncertainty
 from handloom.calibration.sightings import Sightings
 from handloom.cameras import Camera

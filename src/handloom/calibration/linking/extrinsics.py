@@ -9,10 +9,10 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from handloom.calibration.averaging import average, components
-from handloom.calibration.board_placement import place_boards, renumbered
-from handloom.calibration.board_pose import BoardPoses, ideal_corners, poses_of
-from handloom.calibration.relative_pose import (
+from handloom.calibration.linking.averaging import average, components
+from handloom.calibration.linking.board_placement import place_boards, renumbered
+from handloom.calibration.linking.board_pose import BoardPoses, ideal_corners, poses_of
+from handloom.calibration.linking.relative_pose import (
     TOLERANCES,
     RelativePose,
     SharedMoments,

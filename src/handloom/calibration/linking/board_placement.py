@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from handloom.calibration.board_pose import BoardPoses, IdealCorners
-from handloom.calibration.board_pose_kernel import TUKEY, normal_equations, squared_errors
-from handloom.calibration.plane_kernel import RAYLEIGH_MEDIAN
-from handloom.calibration.pose_algebra import compiled, solve, turn
+from handloom.calibration.linking.board_pose import BoardPoses, IdealCorners
+from handloom.calibration.linking.board_pose_kernel import TUKEY, normal_equations, squared_errors
+from handloom.calibration.linking.plane_kernel import RAYLEIGH_MEDIAN
+from handloom.calibration.linking.pose_algebra import compiled, solve, turn
 from handloom.calibration.sightings import Sightings
 
 Array = NDArray[np.float64]

@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from handloom.calibration import relative_pose_kernel as kernel
-from handloom.calibration.board_pose import BoardPoses
-from handloom.calibration.pose_algebra import solve, turn
+from handloom.calibration.linking import relative_pose_kernel as kernel
+from handloom.calibration.linking.board_pose import BoardPoses
+from handloom.calibration.linking.pose_algebra import solve, turn
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.int64]

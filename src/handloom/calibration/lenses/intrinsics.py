@@ -28,9 +28,9 @@ from handloom.calibration.lenses.models import (
     from_camera,
     to_camera,
 )
+from handloom.calibration.lenses.selection import select
 from handloom.calibration.lenses.start import poses_before, righted, starting_lens, starting_poses
 from handloom.calibration.lenses.views import BoardViews
-from handloom.calibration.selection import select
 from handloom.calibration.sightings import Sightings
 from handloom.cameras import Camera
 from handloom.errors import CalibrationError

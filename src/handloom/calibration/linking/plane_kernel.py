@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from handloom.calibration.pose_algebra import compiled, orthonormalise, solve
+from handloom.calibration.linking.pose_algebra import compiled, orthonormalise, solve
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]

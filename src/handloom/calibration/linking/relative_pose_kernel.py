@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from handloom.calibration.pose_algebra import compiled, solve
+from handloom.calibration.linking.pose_algebra import compiled, solve
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.int64]

@@ -14,13 +14,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from handloom.calibration.plane_kernel import (
+from handloom.calibration.linking.plane_kernel import (
     RAYLEIGH_MEDIAN,
     SMALLEST_SIGMA_PX,
     plane_rotations,
     robust_homography,
 )
-from handloom.calibration.pose_algebra import compiled, solve, turn
+from handloom.calibration.linking.pose_algebra import compiled, solve, turn
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
