@@ -13,6 +13,7 @@ from handloom.cli.calibrate import calibrate
 from handloom.cli.demo import demo
 from handloom.cli.export import export
 from handloom.cli.fit import fit
+from handloom.cli.image import image
 from handloom.cli.models import models
 from handloom.cli.track import track
 from handloom.cli.view import report, view
@@ -27,7 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for command in (demo, track, fit, view, report, export, calibrate, models, board):
+for command in (demo, track, image, fit, view, report, export, calibrate, models, board):
     app.command()(command)
 
 

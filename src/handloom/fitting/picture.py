@@ -251,7 +251,7 @@ class _Problem:
                 fall = cost - trial
                 state, H, g, cost = moved, trial_H, trial_g, trial
                 damping = max(0.2 * damping, 1e-9)
-                if fall < 1e-5 * max(1.0, cost):
+                if fall < 1e-4 * max(1.0, cost):
                     converged = True
                     break
             else:

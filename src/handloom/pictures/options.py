@@ -21,7 +21,7 @@ class ImageOptions:
         fov_deg: field of view across the longer side instead; read from EXIF, or assumed, without either.
         size: what is known of the hands' size.
         side: ``"left"`` or ``"right"`` where only hands of one side are shown.
-        mirrored: whether the pictures are mirrored selfies.
+        mirrored: whether the pictures are mirrored selfies; they are turned back before anything else.
         max_hands: at most so many hands in a picture.
         smallest_px: hands of less extent are not looked for.
         checks: read every hand again in the mirrored and the turned picture, and compare.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from handloom.fitting.sides import SideVerdict
 from handloom.hand import HandModel
 from handloom.pictures.indicators import Indicators
 from handloom.pictures.lens import PictureLens
+from handloom.video.images import read_image
 
 Array = NDArray[np.float64]
 
@@ -49,6 +50,8 @@ class PictureResult:
         lens: None where there is no picture.
         hands: those found and fitted, surest first.
         reason: why there is none, or why some are missing; empty otherwise.
+        failed: whether the picture could not be read or used at all.
+        mirrored: whether it is a mirrored selfie, turned back before it was searched.
     """
 
     path: Path
@@ -57,5 +60,19 @@ class PictureResult:
     lens: PictureLens | None = None
     hands: tuple[FoundHand, ...] = ()
     reason: str = ""
-    failed: bool = field(default=False)
-    """Whether the picture could not be read or used at all."""
+    failed: bool = False
+    mirrored: bool = False
+
+    def picture(self) -> NDArray[np.uint8]:
+        """(H, W, 3) RGB: the picture as it was searched, a mirrored selfie turned back.
+
+        Raises:
+            VideoError: if the file cannot be read any more.
+        """
+        return read_picture(self.path, mirrored=self.mirrored)
+
+
+def read_picture(path: Path, *, mirrored: bool) -> NDArray[np.uint8]:
+    """A picture as an ordinary camera would have taken it; raises :class:`VideoError` if it is none."""
+    image = read_image(path)
+    return np.ascontiguousarray(image[:, ::-1]) if mirrored else image

@@ -17,10 +17,10 @@ from handloom.hand import load_open_hand
 from handloom.pictures.indicators import measure
 from handloom.pictures.lens import lens_of
 from handloom.pictures.options import ImageOptions
-from handloom.pictures.result import FoundHand, PictureResult
+from handloom.pictures.result import FoundHand, PictureResult, read_picture
 from handloom.pictures.search import DARK, HandSearch
 from handloom.progress import SILENT, Progress
-from handloom.video.images import IMAGE_SUFFIXES, ImageSequence, is_image, read_image
+from handloom.video.images import IMAGE_SUFFIXES, ImageSequence, is_image
 
 Image = NDArray[np.uint8]
 
@@ -89,7 +89,8 @@ def read_hands(
     lens = lens_of(path, (width, height), options)
     found = search.find(picture, options.max_hands, options.smallest_px)
     if not found:
-        return PictureResult(path, name, (width, height), lens, reason=_why_none(picture, search))
+        reason = _why_none(picture, search)
+        return PictureResult(path, name, (width, height), lens, reason=reason, mirrored=options.mirrored)
     hands, reasons = [], []
     for seen in found:
         others = [s.reading.region for s in found if s is not seen]
@@ -104,11 +105,13 @@ def read_hands(
         detector = search.hands if options.checks else None
         indicators = measure(picture, lens.camera, seen.reading, verdict, model, vertices, others, detector)
         hands.append(FoundHand(seen.reading, seen.where, verdict, model, vertices, indicators))
-    return PictureResult(path, name, (width, height), lens, tuple(hands), " ".join(reasons))
+    return PictureResult(
+        path, name, (width, height), lens, tuple(hands), " ".join(reasons), mirrored=options.mirrored
+    )
 
 
 def _one(path: Path, name: str, search: HandSearch, options: ImageOptions) -> PictureResult:
-    return read_hands(read_image(path), path, name, search, options)
+    return read_hands(read_picture(path, mirrored=options.mirrored), path, name, search, options)
 
 
 def _fitted(reading: Reading, camera: Camera, focal_spread: float, options: ImageOptions) -> SideVerdict:
@@ -116,9 +119,7 @@ def _fitted(reading: Reading, camera: Camera, focal_spread: float, options: Imag
     models = {side: load_open_hand(side) for side in SIDES}
     right = reading.right
     if options.side is not None:
-        # What a mirrored picture shows of a right hand is a left one.
-        shown_right = (options.side == "right") != options.mirrored
-        right = 1.0 if shown_right else 0.0
+        right = 1.0 if options.side == "right" else 0.0
     return fit_sides(models, camera, evidence, right, options.size, focal_spread=focal_spread)
 
 
