@@ -20,6 +20,7 @@ from handloom.cameras import CameraRig
 from handloom.errors import SessionError
 from handloom.export import export
 from handloom.export.axes import world_to_y_up
+from handloom.export.glb import glb
 from handloom.session import FittedHand, Session
 from handloom.skeleton import HAND
 
@@ -201,6 +202,28 @@ def test_weights_of_a_vertex_sum_to_one(tmp_path: Path) -> None:
     attributes = file.attributes(RIGHT_HAND.name)
     weights = sum(v.astype(np.float64).sum(axis=1) for k, v in attributes.items() if k.startswith("WEIGHTS"))
     np.testing.assert_allclose(weights, 1.0, atol=4e-7)
+
+
+def test_more_than_four_joints_on_a_vertex_take_further_sets_of_weights(tmp_path: Path) -> None:
+    session, hands = fitted_session(tmp_path / "session", tracks=[RIGHT_HAND])
+    hand = plain(hands[RIGHT_HAND])
+    spread = 0.7 * hand.model.weights
+    spread[:, 4:10] += 0.05
+    hand = replace(hand, model=replace(hand.model, weights=spread))
+    path = tmp_path / "hands.glb"
+    path.write_bytes(glb([hand], session.times_s, np.eye(3), 1.0, "m"))
+    file = Glb(path)
+    assert "JOINTS_1" in file.attributes(RIGHT_HAND.name)
+    expected = hand.posed(3).vertices[of_corners(hand)]
+    assert np.abs(file.vertices(RIGHT_HAND.name, session.times_s[3]) - expected).max() < 1e-5
+
+
+def test_a_single_fitted_frame_stands_still(tmp_path: Path) -> None:
+    session, hands = fitted_session(tmp_path / "session", frames=1, tracks=[RIGHT_HAND])
+    [path] = export(session, "glb", tmp_path)
+    found = Glb(path).vertices(RIGHT_HAND.name, 5.0)
+    expected = plain(hands[RIGHT_HAND]).posed(0).vertices[of_corners(hands[RIGHT_HAND])]
+    assert np.abs(found - expected @ world_to_y_up(session.rig).T).max() < 1e-5
 
 
 def test_a_rig_that_is_not_metric_keeps_its_unit(tmp_path: Path) -> None:
