@@ -4,6 +4,8 @@ SHELL := /bin/bash
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
+# What is installed beside the package: dev for the tests, learn for the layers in torch.
+EXTRAS ?= dev
 
 .PHONY: demo test lint clean
 
@@ -21,7 +23,7 @@ lint: .venv/ready
 .venv/ready: pyproject.toml
 	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer found; install one or set PYTHON=..." >&2; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --editable '.[$(EXTRAS)]'
 	@touch $@
 
 clean:
