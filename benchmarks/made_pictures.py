@@ -45,7 +45,7 @@ class MadePicture:
 
 
 def made_pictures(seed: int) -> Iterator[MadePicture]:
-    """Pictures of ever new hands, cameras, rooms and lights; never ends. The same seed gives the same ones."""
+    """Pictures of ever new hands, cameras, rooms and lights; never ends. A seed always gives the same."""
     rng = np.random.default_rng(seed)
     while True:
         side = "right" if rng.random() < 0.5 else "left"

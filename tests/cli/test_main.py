@@ -18,7 +18,7 @@ from handloom.detection.models import MODELS
 from handloom.errors import HandloomError
 from handloom.tracking import TrackOptions
 
-COMMANDS = ("demo", "track", "view", "report", "export", "models")
+COMMANDS = ("demo", "track", "image", "view", "report", "export", "models")
 MAIN = "from handloom.cli.main import main; main()"
 
 

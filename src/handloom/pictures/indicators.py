@@ -76,7 +76,7 @@ INDICATORS: tuple[Indicator, ...] = (
     Indicator("outside", "truncated", "% of joints", 4.0, False,
               "joints at or beyond the picture's border"),
     Indicator("extent", "small", "px", 64.0, True, "diagonal of the box around the joints"),
-    Indicator("sharpness", "blurred", "", 0.02, True,
+    Indicator("sharpness", "blurred", "", 0.05, True,
               "spread of the Laplacian over that of the grey values, at a common size"),
     Indicator("dark", "dark", "of 255", 60.0, True, "mean grey value of the hand"),
     Indicator("bright", "over-exposed", "of 255", 225.0, False, "mean grey value of the hand"),
