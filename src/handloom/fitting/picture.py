@@ -37,6 +37,7 @@ NEARNESS_M = (0.05, 20.0)
 
 _NOISE = 0.018  # standard deviation of a 2D keypoint as a fraction of the hand's extent in the picture
 _SMALLEST_SIGMA_PX = 0.5
+_COMMON = 0.035  # keypoints err together: by so much of itself a hand is seen too large or too small
 _ROUNDS = 60
 
 
@@ -308,9 +309,10 @@ class _Problem:
         H, _, _ = self.normal_equations(state)
         covariance: Array = np.asarray(np.linalg.inv(H + 1e-9 * np.eye(len(H))))
         of_points = J @ covariance @ np.swapaxes(J, -1, -2)
-        # An assumed focal length moves the hand along the axis, in proportion to its depth.
-        of_points[:, 2, 2] += np.square(focal_spread * points[:, 2])
-        covariance[5, 5] += (focal_spread * state.t[2]) ** 2
+        # A wrong focal length or extent moves the hand along the axis, in proportion to its depth.
+        stretch = float(np.hypot(focal_spread, _COMMON))
+        of_points[:, 2, 2] += np.square(stretch * points[:, 2])
+        covariance[5, 5] += (stretch * state.t[2]) ** 2
         wrist = points[_WRIST]
         distance = float(np.linalg.norm(wrist))
         along = wrist / distance
