@@ -133,6 +133,18 @@ def pose_covariance(
         return blocks[:frames]
 
 
+def single_covariance(
+    hand: Articulation, keypoints: SkinnedPoints, seen: Observations, terms: Terms, states: States
+) -> Array:
+    """(T, 51, 51) covariance of every pose as if its frame were the only one."""
+    frames = len(states.t)
+    H, g = np.empty((frames, POSE, POSE)), np.empty((frames, POSE))
+    normal_equations(hand, keypoints, seen, terms, *states, H, g, np.empty(frames))
+    whole = np.tril(H) + np.swapaxes(np.tril(H, -1), -1, -2)
+    # What nothing speaks about has, in effect, no upper bound.
+    return np.asarray(np.linalg.inv(whole + 1e-9 * np.eye(POSE)), dtype=np.float64)
+
+
 @cache
 def _blas() -> ThreadpoolController:
     """Handle on the BLAS threads: on bands this narrow they spend their time waiting for each other."""

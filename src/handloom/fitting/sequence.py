@@ -6,7 +6,7 @@ poses of consecutive frames are then solved together (:mod:`handloom.fitting.mot
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,13 @@ from scipy.spatial.transform import Rotation, Slerp
 
 from handloom.errors import FitError
 from handloom.fitting.frames import FitOptions, FrameEvidence, observations, terms_of
-from handloom.fitting.motion import Acceleration, States, pose_covariance, smooth_motion
+from handloom.fitting.motion import (
+    Acceleration,
+    States,
+    pose_covariance,
+    single_covariance,
+    smooth_motion,
+)
 from handloom.fitting.shared_shape import check_length, shared_shape
 from handloom.fitting.solver import Observations, Terms, couples_fingers, elimination, fit_each
 from handloom.fitting.start import start_poses
@@ -39,7 +45,11 @@ class SequenceOptions:
         noise: standard deviation of a 2D keypoint as a share of the hand's extent in the picture, added in
             quadrature to ``frame.sigma_px``; detectors read a picture of fixed size, so their error grows
             with the hand's.
-        turn, place, bend: standard deviations of the accelerations of the hand's rotation (rad/s²), of its
+        common: share of that error (as a variance) that all views have in common: what a detector gets wrong
+        about a pose it gets wrong from every side, and more views do not average it away.
+    bias_m: standard deviation per axis of what a detector gets wrong about a pose in space, metres, added to
+        the covariance of 3D keypoints, which knows of independent errors only.
+    turn, place, bend: standard deviations of the accelerations of the hand's rotation (rad/s²), of its
             place (m/s²) and of its joint angles (rad/s²).
         knee: accelerations beyond so many standard deviations count linearly.
         longest_gap_s: gaps up to this long are bridged.
@@ -52,15 +62,17 @@ class SequenceOptions:
     """
 
     frame: FitOptions = field(default_factory=FitOptions)
-    noise: float = 0.02
-    turn: float = 40.0
-    place: float = 4.0
-    bend: float = 60.0
+    noise: float = 0.03
+    common: float = 0.5
+    bias_m: float = 0.003
+    turn: float = 15.0
+    place: float = 3.0
+    bend: float = 25.0
     knee: float = 6.0
     longest_gap_s: float = 0.25
     hand_length_m: float | None = None
     shape_frames: int = 200
-    shape_worth: float = 20.0
+    shape_worth: float = 5.0
     window: int = 256
     margin: int = 24
     iterations: int = 25
@@ -85,7 +97,7 @@ class SequenceFit:
         sigma: (T, 21) standard deviation of each keypoint, metres.
         limit_excess: (T,) the furthest that an angle is beyond its limits, radians.
         flags: (T,) :class:`~handloom.session.FitFlag`.
-        views_used: (T,) number of views with 2D keypoints.
+        views_used: (T,) number of views with 2D keypoints used.
     """
 
     shape: Array
@@ -176,6 +188,8 @@ def fit_shape(model: HandModel, evidence: FrameEvidence, options: SequenceOption
 
 def weighed(evidence: FrameEvidence, options: SequenceOptions) -> Observations:
     """The evidence as the kernels read it, 2D keypoints weighed by the size of the hand in the picture."""
+    if evidence.keypoints3d is not None and evidence.covariance is not None:
+        evidence = replace(evidence, covariance=evidence.covariance + options.bias_m**2 * np.eye(3))
     seen = observations(evidence, options.frame)
     if evidence.keypoints2d is None:
         return seen
@@ -185,6 +199,8 @@ def weighed(evidence: FrameEvidence, options: SequenceOptions) -> Observations:
     low = np.where(present[..., None], xy, np.inf).min(axis=2)
     extent = np.where(present.any(axis=2), (high - low).max(axis=-1), 0.0)
     widened = np.hypot(options.frame.sigma_px, options.noise * extent) / options.frame.sigma_px
+    views = np.maximum((seen.ray_precision > 0.0).any(axis=(2, 3)).sum(axis=0), 1)
+    widened *= np.sqrt(1.0 + options.common * (views - 1.0))
     return seen._replace(ray_precision=seen.ray_precision / widened[..., None, None])
 
 
@@ -307,7 +323,12 @@ class _Fit:
                 *problem, states.part(low, high), self.acceleration, self.options.iterations,
                 self.options.tolerance,
             )  # fmt: skip
-            covariance[keep] = pose_covariance(*problem, found, self.acceleration)[inside]
+            joint = pose_covariance(*problem, found, self.acceleration)
+            # What a detector gets wrong it gets wrong in the next frame, too: frames that were seen are no
+            # surer than their own observations make them.
+            alone = single_covariance(*problem, found)
+            seen_here = (evidence_count(seen) >= _FEWEST_POINTS)[:, None, None]
+            covariance[keep] = np.where(seen_here, alone, joint)[inside]
             settled[keep] = rest
             for array, new in zip(states, found, strict=True):
                 array[keep] = new[inside]
