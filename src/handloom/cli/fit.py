@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -23,7 +24,7 @@ def fit(
     from handloom.cli.progress import TerminalProgress
     from handloom.cli.results import present
     from handloom.fitting.sequence import SequenceOptions
-    from handloom.fitting.session import fit_session
+    from handloom.fitting.session import OPEN, fit_session
     from handloom.session import Session
 
     console = Console()
@@ -31,4 +32,7 @@ def fit(
     options = SequenceOptions(hand_length_m=None if hand_length is None else hand_length / 1000.0)
     opened = Session.open(session)
     fit_session(opened, hand, options, progress=progress)
+    if hand != OPEN:
+        # The report reads the hands back; it finds the model where the environment says.
+        os.environ["MANO_DIR"] = hand
     present(opened, console, progress, report=write_report, recording=recording)

@@ -32,7 +32,7 @@ from handloom.session.fitted_hand import FitFlag
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-_FEWEST_POINTS = 6
+FEWEST_POINTS = 6
 """Keypoints of a frame, counted once per view, below which nothing is said of it."""
 
 
@@ -136,7 +136,7 @@ def fit_sequence(
     terms = terms_of(model, options.frame)
     if shape is None:
         shape = fit_shape(model, evidence, options)
-    known = evidence_count(seen) >= _FEWEST_POINTS
+    known = evidence_count(seen) >= FEWEST_POINTS
     T = len(known)
     fit = _Fit(model, seen, terms, np.asarray(shape, dtype=np.float64), options, fps)
     states, restarted = fit.single_frames(known)
@@ -164,13 +164,13 @@ def fit_shape(model: HandModel, evidence: FrameEvidence, options: SequenceOption
     seen = weighed(evidence, options)
     terms = terms_of(model, options.frame)
     count = evidence_count(seen)
-    if not (count >= _FEWEST_POINTS).any():
+    if not (count >= FEWEST_POINTS).any():
         raise FitError(
             f"None of {len(count)} frames shows enough of the hand to fit it.",
             "Track a recording in which a hand is seen.",
         )
     # The frames seen by most are the ones that tell size from distance.
-    best = np.flatnonzero(count >= max(_FEWEST_POINTS, int(0.8 * np.percentile(count, 90))))
+    best = np.flatnonzero(count >= max(FEWEST_POINTS, int(0.8 * np.percentile(count, 90))))
     chosen = best[np.linspace(0, len(best) - 1, min(options.shape_frames, len(best))).round().astype(int)]
     seen = frames_of(seen, chosen)
     fit = _Fit(model, seen, terms, np.zeros(model.shape_count), options, 30.0)
@@ -327,7 +327,7 @@ class _Fit:
             # What a detector gets wrong it gets wrong in the next frame, too: frames that were seen are no
             # surer than their own observations make them.
             alone = single_covariance(*problem, found)
-            seen_here = (evidence_count(seen) >= _FEWEST_POINTS)[:, None, None]
+            seen_here = (evidence_count(seen) >= FEWEST_POINTS)[:, None, None]
             covariance[keep] = np.where(seen_here, alone, joint)[inside]
             settled[keep] = rest
             for array, new in zip(states, found, strict=True):

@@ -116,7 +116,7 @@ def _fit_track(
     T, fps = len(session), _frame_rate(session)
     positions = session.positions(track)
     scale = _scale(session, model, positions, options.hand_length_m)
-    rig = _metric(session.rig, scale.value)
+    rig = scaled(session.rig, scale.value)
     sample = _sample(positions, 2 * options.shape_frames)
     if not len(sample):
         raise FitError(
@@ -225,7 +225,7 @@ def _scale(session: Session, model: HandModel, positions: Array, length_m: float
     return _Scale(float(np.median(whole.sum(axis=1))) / of_mean, source)
 
 
-def _metric(rig: CameraRig, scale: float) -> CameraRig:
+def scaled(rig: CameraRig, scale: float) -> CameraRig:
     """The rig with its lengths divided by the scale."""
     if scale == 1.0:
         return rig
