@@ -10,9 +10,11 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from handloom.keypoints import Keypoints3D
+from handloom.errors import SessionError
+from handloom.keypoints import Keypoints3D, Track
 from handloom.progress import Progress
 from handloom.session import Session
+from handloom.session.fitted_hand import FitFlag, FittedHand
 from handloom.view.measures import residuals_px, rigid_bones
 
 UNIT_NAMES = {"m": "metres", "board-square": "board squares"}
@@ -38,6 +40,9 @@ def present(
 
         write_recording(session, session.folder / "recording.rrd", videos, progress)
     console.print(_summary(session))
+    hands = _readable_hands(session)
+    if hands:
+        console.print(_fits(session, hands))
     console.print(f"session  {session.folder}")
     if report:
         console.print(f"report   {session.folder / 'report.html'}")
@@ -61,6 +66,28 @@ def _summary(session: Session) -> Table:
         known = distances[np.isfinite(distances)]
         residual = f"{np.median(known):.1f} px" if len(known) else "–"
         table.add_row(track.name, f"{100 * found:.1f} %", residual, _variation(points))
+    return table
+
+
+def _readable_hands(session: Session) -> dict[Track, FittedHand]:
+    """The fitted hands; none where the session has none, or their model is not at hand."""
+    try:
+        return session.hands()
+    except SessionError:
+        return {}
+
+
+def _fits(session: Session, hands: dict[Track, FittedHand]) -> Table:
+    table = Table(title="Fitted hands", title_justify="left")
+    for column in ("track", "frames", "median reprojection", "hand length", "frames to doubt"):
+        table.add_column(column, justify="left" if column == "track" else "right", no_wrap=column == "track")
+    doubtful = FitFlag.NOT_CONVERGED | FitFlag.RESIDUAL | FitFlag.LIMITS
+    for track, hand in hands.items():
+        seen = hand.reprojection_px[np.isfinite(hand.reprojection_px)]
+        residual = f"{np.median(seen):.1f} px" if len(seen) else "–"
+        length = f"{1000 * hand.hand_length:.0f} mm" if session.unit == "m" else f"{hand.hand_length:.2f}"
+        doubts = int(((hand.flags & doubtful) != 0).sum())
+        table.add_row(track.name, str(int(hand.fitted.sum())), residual, length, str(doubts))
     return table
 
 
