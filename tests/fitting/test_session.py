@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from fitted_hands import perfect_fit
+from mano_files import mano_content, write_mano
 from numpy.testing import assert_allclose
 from synthetic import LEFT_HAND, PERSON, RIGHT_HAND, Scene, arc_rig
 
@@ -96,3 +97,14 @@ def test_damaged_keypoints(tmp_path):
     with pytest.raises(SessionError):
         fit_session(Session.open(session.folder))
     assert not (session.folder / HANDS).exists()
+
+
+def test_mano_from_its_folder(tmp_path, monkeypatch):
+    for side in ("left", "right"):
+        write_mano(tmp_path / f"MANO_{side.upper()}.pkl", mano_content(side, vertices=778))
+    session, _ = recording(tmp_path / "s", tracks=(RIGHT_HAND,))
+    fitted = fit_session(session, tmp_path)[RIGHT_HAND]
+    assert fitted.model.metadata["name"] == "MANO"
+    assert np.nanmedian(fitted.keypoint_error) < 0.01
+    monkeypatch.setenv("MANO_DIR", str(tmp_path))
+    assert_allclose(session.hands()[RIGHT_HAND].shape, fitted.shape)
