@@ -30,9 +30,9 @@ class Reading:
         presence: probability in [0, 1] that the region holds what was looked for.
         right: probability in [0, 1] that it is the person's right one; 0.5 where sides mean nothing.
         region: where it was read.
-        world: (J, 3) the network's own guess of the joints in space, metres around a point inside the hand, in
-            the axes of a camera that looks straight at the region (+X right, +Y down, +Z forward); None where
-            the network makes none. Its size is an average hand's and says nothing of this one.
+        world: (J, 3) the network's own guess of the joints in space, metres around a point inside the hand,
+            in the axes of a camera that looks straight at the region (+X right, +Y down, +Z forward); None
+            where the network makes none. Its size is an average hand's and says nothing of this one.
     """
 
     xy: Array
