@@ -28,7 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for command in (demo, track, image, fit, view, report, export, calibrate, models, board):
+for command in (demo, board, calibrate, track, fit, image, view, report, export, models):
     app.command()(command)
 
 
