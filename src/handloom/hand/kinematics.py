@@ -87,6 +87,13 @@ def rigid(rotation: ArrayLike, translation: ArrayLike) -> Array:
     return T
 
 
+def nearest_rigid(T: ArrayLike) -> Array:
+    """The rigid transform nearest to a (4, 4) one whose rotation has drifted."""
+    T = np.asarray(T, dtype=np.float64)
+    U, _, Vt = np.linalg.svd(T[:3, :3])
+    return rigid(U @ Vt, T[:3, 3])
+
+
 def joint_transforms(joints: ArrayLike, rotations: ArrayLike, parents: Sequence[int]) -> Array:
     """Compose the rotations of a chain of joints.
 

@@ -19,6 +19,7 @@ from handloom.calibration.adjustment.solver import Problem, Report, State, solve
 from handloom.calibration.calibration import Uncertainty
 from handloom.calibration.sightings import Sightings
 from handloom.cameras import Camera
+from handloom.hand.kinematics import nearest_rigid
 
 Array = NDArray[np.float64]
 
@@ -306,7 +307,7 @@ def _result(
             adjusted.append(None)
             uncertainty.append(None)
             continue
-        moved = replace(camera, T_camera_world=_orthonormal(state.poses[number]))
+        moved = replace(camera, T_camera_world=nearest_rigid(state.poses[number]))
         adjusted.append(with_intrinsics(moved, state.intrinsics[number]))
         deviations = report.deviations[number]
         uncertainty.append(
@@ -334,10 +335,3 @@ def _result(
         converged=report.converged,
         iterations=report.iterations,
     )
-
-
-def _orthonormal(T: Array) -> Array:
-    U, _, Vt = np.linalg.svd(T[:3, :3])
-    clean = T.copy()
-    clean[:3, :3] = U @ Vt
-    return clean

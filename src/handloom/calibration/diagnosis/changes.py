@@ -18,7 +18,7 @@ from handloom.calibration.diagnosis.board_path import BoardPath
 from handloom.calibration.diagnosis.evidence import LEAST_CORNERS
 from handloom.calibration.sightings import Sightings
 from handloom.cameras import Camera
-from handloom.hand.kinematics import rigid, rotation_from_vector
+from handloom.hand.kinematics import nearest_rigid, rigid, rotation_from_vector
 
 Array = NDArray[np.float64]
 Moments = NDArray[np.int64]
@@ -220,7 +220,7 @@ def fit(seen: Seen, late_s: float = 0.0, start: Camera | None = None) -> Stretch
         if round_ and np.abs(step * size).max() < _AT_REST * sigma * np.sqrt(weight.sum()):
             break
         turned = rigid(rotation_from_vector(step[:3]), step[3:6]) @ camera.T_camera_world
-        camera = replace(camera, T_camera_world=_clean(turned))
+        camera = replace(camera, T_camera_world=nearest_rigid(turned))
         late_s += float(np.clip(step[6], -_LONGEST_CORRECTION_S, _LONGEST_CORRECTION_S))
     moving = bool(size[6] > 1e-100)
     inverse = np.linalg.pinv(N / size / size[:, None], hermitian=True) / size / size[:, None]
@@ -260,11 +260,6 @@ def _derivative(camera: Camera, points: Array) -> Array:
     h = _DERIVATIVE_STEP_M * np.eye(3)[:, None, :]
     ahead, behind = here.project(np.stack([points + h, points - h]))  # one call: there are thousands of these
     return np.moveaxis((ahead - behind) / (2 * _DERIVATIVE_STEP_M), 0, -1)
-
-
-def _clean(T: Array) -> Array:
-    U, _, Vt = np.linalg.svd(T[:3, :3])
-    return rigid(U @ Vt, T[:3, 3])
 
 
 def _lengths(vectors: Array) -> Array:

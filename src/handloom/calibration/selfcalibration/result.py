@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from handloom.calibration.calibration import Uncertainty
+from handloom.calibration.calibration import Uncertainty, rms
 from handloom.calibration.findings import Finding, Severity
 from handloom.calibration.selfcalibration.tracks import KeypointTracks
 from handloom.cameras import CameraRig
@@ -66,17 +66,13 @@ class SelfCalibration:
     @property
     def rms_px(self) -> float:
         """Root mean square length of the residuals that were used, pixels."""
-        return _rms(self.residuals[self.used])
+        return rms(self.residuals[self.used])
 
     def rms_of(self, camera: int) -> float:
         """The same for one camera."""
-        return _rms(self.residuals[camera][self.used[camera]])
+        return rms(self.residuals[camera][self.used[camera]])
 
     @property
     def rotation_std_rad(self) -> float:
         """Standard deviation of the least certain camera's rotation about its least certain axis."""
         return float(max(np.max(camera.rotation_rad) for camera in self.uncertainty))
-
-
-def _rms(residuals: Array) -> float:
-    return float(np.sqrt((residuals**2).sum(axis=-1).mean())) if len(residuals) else float("nan")

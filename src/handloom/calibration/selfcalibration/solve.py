@@ -23,6 +23,7 @@ from handloom.calibration.selfcalibration.swaps import righted
 from handloom.calibration.selfcalibration.tracks import KeypointTracks
 from handloom.cameras import Camera, CameraRig
 from handloom.errors import CalibrationError
+from handloom.hand.kinematics import nearest_rigid
 from handloom.progress import SILENT, Progress
 
 Array = NDArray[np.float64]
@@ -173,7 +174,7 @@ def refine_rig(
     findings = judge(seen, adjustment, fit, synchronised=False, scale_ratios={"rig": 1.0})
     cameras = _rig(rig.cameras, adjustment, scale, rig.unit)
     moved = tuple(
-        replace(camera, T_camera_world=_orthonormal(camera.T_camera_world @ given[0])) for camera in cameras
+        replace(camera, T_camera_world=nearest_rigid(camera.T_camera_world @ given[0])) for camera in cameras
     )
     world = np.linalg.inv(given[0])
     return SelfCalibration(
@@ -225,17 +226,10 @@ def _scale(
 def _rig(cameras: Sequence[Camera], adjustment: Adjustment, scale: float, unit: str) -> CameraRig:
     posed = []
     for camera, T in zip(cameras, adjustment.poses, strict=True):
-        T = _orthonormal(T)
+        T = nearest_rigid(T)
         T[:3, 3] *= scale
         posed.append(replace(camera, T_camera_world=T))
     return CameraRig(tuple(posed), unit=unit)
-
-
-def _orthonormal(T: Array) -> Array:
-    U, _, Vt = np.linalg.svd(T[:3, :3])
-    clean = np.eye(4)
-    clean[:3, :3], clean[:3, 3] = U @ Vt, T[:3, 3]
-    return clean
 
 
 def _uncertainty(cameras: Sequence[Camera], rotation: Array, center: Array) -> tuple[Uncertainty, ...]:
