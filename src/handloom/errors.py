@@ -51,3 +51,7 @@ class FitError(HandloomError):
 
 class CalibrationError(HandloomError):
     """A calibration cannot be computed from what was recorded, or should not be trusted."""
+
+
+class DataSetError(HandloomError):
+    """A data set's folder is incomplete, malformed or not of the layout it was said to be."""
