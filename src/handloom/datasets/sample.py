@@ -21,8 +21,9 @@ Image = NDArray[np.uint8]
 NOTHING, PERSON = 0, 1
 FIRST_PART = {"left": 2, "right": 18}
 PARTS = 16
-"""``Sample.parts``: 0 is background, 1 a person's arm, sleeve or body; part p of a hand is ``FIRST_PART[side] + p``
-with p the index of the joint of ``HAND_TREE`` that moves it (0 is the palm). RHD divides the range likewise."""
+"""``Sample.parts``: 0 is background, 1 a person's arm, sleeve or body; part p of a hand is
+``FIRST_PART[side] + p`` with p the index of the joint of ``HAND_TREE`` that moves it (0 is the palm).
+RHD divides the range likewise."""
 
 
 @dataclass(frozen=True, eq=False)
