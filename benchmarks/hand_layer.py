@@ -30,7 +30,8 @@ from plain_mano import plain_mano
 from scipy.sparse import csc_matrix
 
 from handloom.hand import HandModel, load_open_hand
-from handloom.hand.kernel import keypoints_of, points_with_jacobian, vertices_of
+from handloom.hand.articulation import keypoints_of, vertices_of
+from handloom.hand.kernel import points_with_jacobian
 from handloom.hand.kinematics import rigid, rotation_from_vector
 from handloom.hand.mano import ManoHand, load_mano
 from handloom.hand.mano_file import MANO_PARENTS, read_mano_file

@@ -14,8 +14,9 @@ from handloom.fitting.collision import (
 )
 from handloom.fitting.solver import advance
 from handloom.hand import load_open_hand
+from handloom.hand.articulation import ANGLES, POSE
 from handloom.hand.capsules import hand_capsules
-from handloom.hand.kernel import ANGLES, POSE, points_with_jacobian
+from handloom.hand.kernel import points_with_jacobian
 from handloom.hand.kinematics import rigid, rotation_from_vector
 from handloom.synthesis.motion import random_motion
 

@@ -16,7 +16,7 @@ from handloom.fitting.solver import (
     normal_equations,
 )
 from handloom.hand import load_open_hand
-from handloom.hand.kernel import ANGLES, POSE, articulation, keypoints_of
+from handloom.hand.articulation import ANGLES, POSE, articulation, keypoints_of
 from handloom.hand.kinematics import rotation_from_vector
 
 MODEL = load_open_hand()

@@ -18,7 +18,7 @@ from handloom.fitting.motion import (
     pose_covariance,
     smooth_motion,
 )
-from handloom.hand.kernel import POSE, articulation, keypoints_of
+from handloom.hand.articulation import POSE, articulation, keypoints_of
 
 SIGMA = np.repeat([0.02, 0.003, 0.03], [3, 3, 45])
 MOTION = Acceleration(1.0 / SIGMA, 6.0)

@@ -21,7 +21,8 @@ from handloom.fitting.surface import (
     sample,
 )
 from handloom.hand import load_open_hand
-from handloom.hand.kernel import ANGLES, POSE, points_with_jacobian, vertices_of
+from handloom.hand.articulation import ANGLES, POSE, vertices_of
+from handloom.hand.kernel import points_with_jacobian
 from handloom.hand.kinematics import rigid, rotation_from_vector
 from handloom.synthesis.stage import demo_rig
 

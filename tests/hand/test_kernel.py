@@ -8,14 +8,8 @@ import numpy as np
 import pytest
 
 from handloom.hand import HandModel, load_open_hand
-from handloom.hand.kernel import (
-    POSE,
-    articulation,
-    keypoints_of,
-    points_with_jacobian,
-    skinned_points,
-    vertices_of,
-)
+from handloom.hand.articulation import POSE, articulation, keypoints_of, skinned_points, vertices_of
+from handloom.hand.kernel import points_with_jacobian
 from handloom.hand.kinematics import rigid, rotation_from_vector
 
 

@@ -14,7 +14,7 @@ from handloom.fitting.sequence import FEWEST_POINTS, SequenceOptions, evidence_c
 from handloom.fitting.solver import Observations, couples_fingers, elimination, fit_each
 from handloom.fitting.start import start_poses
 from handloom.hand import HandModel
-from handloom.hand.kernel import ANGLES, POSE, articulation, keypoints_of
+from handloom.hand.articulation import ANGLES, POSE, articulation, keypoints_of
 from handloom.hand.kinematics import rigid
 
 Array = NDArray[np.float64]

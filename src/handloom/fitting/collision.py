@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from handloom.hand import HandModel
+from handloom.hand.articulation import SkinnedPoints, skinned_points
 from handloom.hand.capsules import hand_capsules
-from handloom.hand.kernel import SkinnedPoints, skinned_points
 from handloom.hand.tree import HAND_TREE
 
 Array = NDArray[np.float64]

@@ -20,7 +20,8 @@ from handloom.fitting.solver import (
 )
 from handloom.fitting.start import start_poses
 from handloom.hand import HandModel
-from handloom.hand.kernel import ANGLES, POSE, articulation, keypoints_of, points_with_jacobian
+from handloom.hand.articulation import ANGLES, POSE, articulation, keypoints_of
+from handloom.hand.kernel import points_with_jacobian
 from handloom.hand.kinematics import rigid
 
 Array = NDArray[np.float64]

@@ -17,7 +17,8 @@ from threadpoolctl import ThreadpoolController
 
 from handloom.fitting.residuals import huber
 from handloom.fitting.solver import Observations, Terms, advance, normal_equations
-from handloom.hand.kernel import ANGLES, POSE, RIGID, Articulation, SkinnedPoints, compiled
+from handloom.hand.articulation import ANGLES, POSE, RIGID, Articulation, SkinnedPoints
+from handloom.hand.kernel import compiled
 
 Array = NDArray[np.float64]
 

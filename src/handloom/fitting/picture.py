@@ -22,8 +22,9 @@ from handloom.fitting.frames import FitOptions, FrameEvidence, observations, ter
 from handloom.fitting.solver import Observations, Terms, advance, normal_equations
 from handloom.fitting.start import start_poses
 from handloom.hand import HandModel
+from handloom.hand.articulation import ANGLES, POSE, articulation, keypoints_of
 from handloom.hand.inverse import inverse_kinematics
-from handloom.hand.kernel import ANGLES, POSE, articulation, keypoints_of, points_with_jacobian
+from handloom.hand.kernel import points_with_jacobian
 from handloom.hand.kinematics import rigid
 from handloom.skeleton import HAND
 

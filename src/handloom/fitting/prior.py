@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from handloom.hand import HandModel
-from handloom.hand.kernel import ANGLES
+from handloom.hand.articulation import ANGLES
 
 Array = NDArray[np.float64]
 

@@ -32,16 +32,16 @@ from handloom.fitting.surface import (
     project_with_jacobian,
 )
 from handloom.hand import HandModel
-from handloom.hand.kernel import (
+from handloom.hand.articulation import (
     ANGLES,
     POSE,
     Articulation,
     SkinnedPoints,
     articulation,
     keypoints_of,
-    points_with_jacobian,
     vertices_of,
 )
+from handloom.hand.kernel import points_with_jacobian
 from handloom.hand.kinematics import rigid
 
 Array = NDArray[np.float64]

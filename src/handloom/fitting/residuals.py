@@ -2,7 +2,7 @@
 
 Every function adds to the lower triangle of ``H`` = JᵀJ and to ``g`` = Jᵀr of a Gauss–Newton step and returns
 its share of the cost ½ rᵀr. Residuals are whitened: one means one standard deviation, so that terms add up
-without further weights. Columns are those of :mod:`handloom.hand.kernel`: rotation, place, angles, shape.
+without further weights. Columns are those of :mod:`handloom.hand.articulation`.
 
 Whatever is said of a point in space (its triangulated place, its picture in any number of views, a mask it
 should stay in) is first gathered as a (3, 3) information and a gradient of that point; the chain from points
@@ -14,7 +14,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from handloom.hand.kernel import ANGLES, POSE, RIGID, compiled
+from handloom.hand.articulation import ANGLES, POSE, RIGID
+from handloom.hand.kernel import compiled
 
 Array = NDArray[np.float64]
 

@@ -25,7 +25,8 @@ from handloom.fitting.shared_shape import check_length, shared_shape
 from handloom.fitting.solver import Observations, Terms, couples_fingers, elimination, fit_each
 from handloom.fitting.start import start_poses
 from handloom.hand import HandModel
-from handloom.hand.kernel import ANGLES, POSE, articulation, keypoints_of, points_with_jacobian
+from handloom.hand.articulation import ANGLES, POSE, articulation, keypoints_of
+from handloom.hand.kernel import points_with_jacobian
 from handloom.hand.kinematics import rigid
 from handloom.session.fitted_hand import FitFlag
 

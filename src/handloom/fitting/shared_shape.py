@@ -9,7 +9,7 @@ from handloom.errors import FitError
 from handloom.fitting.motion import States, advance_all
 from handloom.fitting.solver import Observations, Terms, normal_equations
 from handloom.hand import HandModel
-from handloom.hand.kernel import POSE, articulation, keypoints_of
+from handloom.hand.articulation import POSE, articulation, keypoints_of
 
 Array = NDArray[np.float64]
 

@@ -21,19 +21,8 @@ from handloom.fitting.residuals import (
     state_residuals,
     view_residuals,
 )
-from handloom.hand.kernel import (
-    ANGLES,
-    POSE,
-    RIGID,
-    Articulation,
-    Posture,
-    SkinnedPoints,
-    articulate,
-    compiled,
-    finite,
-    points_and_jacobian,
-    posture,
-)
+from handloom.hand.articulation import ANGLES, POSE, RIGID, Articulation, SkinnedPoints
+from handloom.hand.kernel import Posture, articulate, compiled, finite, points_and_jacobian, posture
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.int64]

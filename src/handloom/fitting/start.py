@@ -8,8 +8,8 @@ from scipy.spatial.transform import Rotation
 
 from handloom.fitting.solver import Observations, Terms, couples_fingers, elimination, fit_each
 from handloom.hand import HandModel
+from handloom.hand.articulation import ANGLES, POSE, articulation, keypoints_of
 from handloom.hand.inverse import invert
-from handloom.hand.kernel import ANGLES, POSE, articulation, keypoints_of
 from handloom.reconstruction.triangulation import triangulate_dlt
 
 Array = NDArray[np.float64]
