@@ -31,15 +31,17 @@ class ManoParameters:
     """A hand as MANO writes it.
 
     Attributes:
-        pose: (48,) axis-angle vectors, radians: the wrist's, then 15 joints in MANO's order, absolute (no
-            mean pose is to be added).
+        pose: (48,) axis-angle vectors, radians: the wrist's, then 15 joints in MANO's order.
         shape: (10,) coefficients.
         translation: (3,) metres in the camera's axes.
+        flat_hand_mean: whether the joints are counted from the flat hand; otherwise MANO's mean pose
+            (``hands_mean`` of its file) is to be added to them.
     """
 
     pose: Array
     shape: Array
     translation: Array
+    flat_hand_mean: bool = True
 
 
 @dataclass(frozen=True, eq=False)
