@@ -11,7 +11,8 @@ import pytest
 from lens_scenes import camera, hold_board
 
 from handloom.calibration.boards import parse_board
-from handloom.calibration.lenses.intrinsics import LensResult, calibrate_lens, calibrate_lenses, focal_of_view
+from handloom.calibration.lenses.intrinsics import calibrate_lens, calibrate_lenses, focal_of_view
+from handloom.calibration.lenses.result import LensResult
 from handloom.calibration.sightings import Sightings
 from handloom.cameras import Camera, read_rig
 from handloom.errors import CalibrationError

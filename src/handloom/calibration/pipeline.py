@@ -17,8 +17,9 @@ from handloom.calibration.collect import Facts, collect
 from handloom.calibration.diagnosis import Evidence, diagnose
 from handloom.calibration.findings import Finding
 from handloom.calibration.held_out import held_out_residuals
-from handloom.calibration.lenses.intrinsics import LensResult, calibrate_lenses
+from handloom.calibration.lenses.intrinsics import calibrate_lenses
 from handloom.calibration.lenses.models import ASPECT, COEFFICIENTS, CX, FOCAL, MODELS, believe
+from handloom.calibration.lenses.result import LensResult
 from handloom.calibration.linking.extrinsics import link
 from handloom.calibration.placing import placed
 from handloom.calibration.sightings import Sightings

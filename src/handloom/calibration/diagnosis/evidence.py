@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from handloom.calibration.calibration import Calibration
 from handloom.calibration.collect.facts import Facts
-from handloom.calibration.lenses.intrinsics import LensResult, calibrate_lenses
+from handloom.calibration.lenses.intrinsics import calibrate_lenses
+from handloom.calibration.lenses.result import LensResult
 from handloom.calibration.linking.extrinsics import Links
 from handloom.calibration.sightings import Sightings
 from handloom.cameras import Camera

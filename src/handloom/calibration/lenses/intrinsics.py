@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from handloom.calibration.calibration import LensChoice, Uncertainty
 from handloom.calibration.lenses.choice import choose_lens, folds
-from handloom.calibration.lenses.fit import LensFit, Poses, fit_lens, refine_poses, refit, residuals_of
+from handloom.calibration.lenses.fit import LensFit, Poses, fit_lens, refit
 from handloom.calibration.lenses.homography import robust_homographies
 from handloom.calibration.lenses.models import (
     ASPECT,
@@ -25,16 +25,15 @@ from handloom.calibration.lenses.models import (
     LensModel,
     believe,
     focal_lengths,
-    from_camera,
     to_camera,
 )
+from handloom.calibration.lenses.result import LEAST_CORNERS, LensResult, explain, explain_given
 from handloom.calibration.lenses.selection import select
 from handloom.calibration.lenses.start import poses_before, righted, starting_lens, starting_poses
 from handloom.calibration.lenses.views import BoardViews
 from handloom.calibration.sightings import Sightings
 from handloom.cameras import Camera
 from handloom.errors import CalibrationError
-from handloom.hand.kinematics import rigid
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -42,8 +41,6 @@ Mask = NDArray[np.bool_]
 _MOST_VIEWS = 300
 _TRIAL_VIEWS = (25, 100)  # at least and at most so many views are spent on each model
 _TRIAL_CORNERS = 2500
-_LEAST_CORNERS = 6  # four give a pose, but contradict nothing
-_CUTOFF = 4.0
 _TURNED = 0.01  # change of a rotation matrix that is no refinement
 _FIRMER = 4  # times that beliefs about a lens that folds back are made firmer
 _AS_WELL = 1.02
@@ -51,40 +48,6 @@ _UNDETERMINED = 0.2  # relative standard deviation of a focal length that the vi
 _HELD = 1e-3
 _TELLING_REACH = 0.5  # of the way to the picture's corners: nearer to the middle all lenses look alike
 _SPARE = 3.0  # corner coordinates beyond the poses', per parameter, that a model needs to be tried
-
-
-@dataclass(frozen=True, eq=False)
-class LensResult:
-    """What the pictures of one camera say of its lens.
-
-    Attributes:
-        camera: the camera, its pose the identity.
-        choice: the model it got, and how well others would have predicted unseen views.
-        T_camera_board: (T, 4, 4) pose of the board at every moment; NaN where the camera did not see enough
-            of it.
-        rows: (n,) the camera's rows of the sightings.
-        residuals: (n, 2) seen minus projected, pixels, of those rows; NaN where there is no pose.
-        used: (n,) rows that were not set aside as outliers.
-        sigma_px: standard deviation of a corner that was used, per axis.
-        uncertainty: standard deviations of the lens; those of the pose are 0.
-        selected: (m,) moments that the lens was computed from.
-    """
-
-    camera: Camera
-    choice: LensChoice
-    T_camera_board: Array
-    rows: NDArray[np.int64]
-    residuals: Array
-    used: Mask
-    sigma_px: float
-    uncertainty: Uncertainty
-    selected: NDArray[np.int32]
-
-    @property
-    def rms_px(self) -> float:
-        """Root mean square length of the residuals that were used, pixels."""
-        squares = np.sum(self.residuals[self.used] ** 2, axis=-1)
-        return float(np.sqrt(squares.mean())) if len(squares) else float("nan")
 
 
 def focal_of_view(angle_rad: float, length_px: float) -> float:
@@ -167,7 +130,7 @@ def calibrate_lenses(
         if given:
             for c in seeing:
                 own = known.get(sightings.cameras[c], given[0])
-                results[c] = _with_given_lens(sightings, c, own)
+                results[c] = explain_given(sightings, c, own)
         elif seeing:
             focal = (stated.pop(), focal_std) if stated else None
             for c, result in zip(
@@ -196,7 +159,7 @@ def _calibrate_group(
     size = (width, height)
     H, trusted = robust_homographies(views.points, views.pixels, views.valid)
     count = views.valid.sum(axis=1)
-    worthy = np.flatnonzero(count >= min(_LEAST_CORNERS, count.max()))
+    worthy = np.flatnonzero(count >= min(LEAST_CORNERS, count.max()))
     few = int(np.clip(_TRIAL_CORNERS / np.median(count[worthy]), *_TRIAL_VIEWS))
     tried = worthy[select(views.take(worthy), H[worthy], trusted[worthy], size, min(few, most_views))]
     told = views.pixels[tried][trusted[tried]] - (np.array(size) - 1) / 2
@@ -224,7 +187,7 @@ def _calibrate_group(
         at = np.flatnonzero(views.camera == c)
         selected = views.moment[tried[views.camera[tried] == c]].astype(np.int32)
         results.append(
-            _explain(
+            explain(
                 sightings,
                 own,
                 views.take(at),
@@ -309,57 +272,6 @@ def _unfolded(views: BoardViews, fit: LensFit, image_size: tuple[int, int]) -> L
         if firmer.sigma_px > _AS_WELL * fit.sigma_px:
             break
     return fit
-
-
-def _with_given_lens(sightings: Sightings, camera: int, given: Camera) -> LensResult:
-    own = replace(given, name=sightings.cameras[camera], T_camera_world=np.eye(4))
-    views = BoardViews.of(sightings, [camera])
-    lens = from_camera(own)
-    poses, trusted = poses_before(own, lens, views)
-    error = np.linalg.norm(residuals_of(views, own.model, lens, poses), axis=-1)[trusted]
-    return _explain(
-        sightings,
-        own,
-        views,
-        poses,
-        trusted,
-        sigma_px=float(np.sqrt((error**2).mean() / 2)) if len(error) else float("nan"),
-        choice=LensChoice("given"),
-        uncertainty=Uncertainty(*(np.zeros(n) for n in (2, 2, len(own.distortion), 3, 3))),
-        selected=np.zeros(0, dtype=np.int32),
-    )
-
-
-def _explain(
-    sightings: Sightings,
-    own: Camera,
-    views: BoardViews,
-    poses: Poses,
-    trusted: Mask,
-    *,
-    sigma_px: float,
-    choice: LensChoice,
-    uncertainty: Uncertainty,
-    selected: NDArray[np.int32],
-) -> LensResult:
-    """Poses and residuals of all pictures of a camera for a lens that is known by now."""
-    lens = from_camera(own)
-    used = trusted
-    for _ in range(2):
-        enough = used.sum(axis=1, keepdims=True) >= _LEAST_CORNERS
-        poses, _cost = refine_poses(views, own.model, lens, poses, np.where(enough, used, trusted))
-        residuals = residuals_of(views, own.model, lens, poses)
-        used = views.valid & (np.linalg.norm(residuals, axis=-1) < _CUTOFF * sigma_px)
-
-    T = np.full((len(sightings.times_s), 4, 4), np.nan)
-    T[views.moment] = rigid(poses.R, poses.t - poses.R @ views.middle)
-    rows = np.flatnonzero(sightings.camera == sightings.cameras.index(own.name))
-    place = np.searchsorted(rows, views.rows[views.valid])
-    all_residuals, all_used = np.full((len(rows), 2), np.nan), np.zeros(len(rows), dtype=bool)
-    found = residuals[views.valid]
-    all_residuals[place] = np.where(np.isfinite(found), found, np.nan)
-    all_used[place] = used[views.valid]
-    return LensResult(own, choice, T, rows, all_residuals, all_used, sigma_px, uncertainty, selected)
 
 
 def _uncertainty(fit: LensFit) -> Uncertainty:
