@@ -24,7 +24,9 @@ from made_pictures import MadePicture, made_pictures
 from numpy.typing import NDArray
 
 from handloom.detection import DetectorPool, HandDetector, Reading
-from handloom.fitting.picture import HandSize, PictureEvidence, fit_picture, hand_length
+from handloom.fitting.hand_size import HandSize, hand_length
+from handloom.fitting.picture import fit_picture
+from handloom.fitting.picture_evidence import PictureEvidence
 from handloom.fitting.sides import fit_sides
 from handloom.hand import load_open_hand
 from handloom.pictures import ImageOptions, image

@@ -7,14 +7,9 @@ import pytest
 
 from handloom.cameras import Camera
 from handloom.errors import FitError
-from handloom.fitting.picture import (
-    HandSize,
-    PictureEvidence,
-    PictureFit,
-    facing,
-    fit_picture,
-    hand_length,
-)
+from handloom.fitting.hand_size import HandSize, hand_length
+from handloom.fitting.picture import PictureFit, facing, fit_picture
+from handloom.fitting.picture_evidence import PictureEvidence
 from handloom.fitting.sides import fit_sides
 from handloom.hand import HandModel, load_open_hand
 from handloom.hand.kinematics import rigid, rotation_from_vector

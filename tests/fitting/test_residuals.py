@@ -5,16 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from handloom.fitting.equations import Observations, Terms, normal_equations
 from handloom.fitting.prior import PosePrior, range_prior
-from handloom.fitting.solver import (
-    Observations,
-    Terms,
-    advance,
-    couples_fingers,
-    damped_step,
-    elimination,
-    normal_equations,
-)
+from handloom.fitting.solver import advance, couples_fingers, damped_step, elimination
 from handloom.hand import load_open_hand
 from handloom.hand.articulation import ANGLES, POSE, articulation, keypoints_of
 from handloom.hand.kinematics import rotation_from_vector

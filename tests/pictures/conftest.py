@@ -8,7 +8,7 @@ from hand_pictures import Shown
 
 from handloom.cameras import Camera
 from handloom.detection import BodyDetector, HandDetector
-from handloom.fitting.picture import hand_length
+from handloom.fitting.hand_size import hand_length
 from handloom.hand import load_open_hand
 from handloom.hand.kinematics import rigid
 from handloom.pictures.search import HandSearch

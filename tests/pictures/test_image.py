@@ -11,7 +11,7 @@ from hand_pictures import Shown, write_picture
 
 from handloom.cameras import Camera
 from handloom.errors import HandloomError, VideoError
-from handloom.fitting.picture import HandSize
+from handloom.fitting.hand_size import HandSize
 from handloom.pictures import ImageOptions, image, picture_files, read_hands, write_numbers
 from handloom.pictures.search import HandSearch, parts
 

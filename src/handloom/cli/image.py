@@ -58,7 +58,7 @@ def image(
     """Find hands in photographs, fit them, and analyse where that fails."""
     from handloom.cli.progress import TerminalProgress
     from handloom.errors import DetectionError
-    from handloom.fitting.picture import HandSize
+    from handloom.fitting.hand_size import HandSize
     from handloom.pictures import (
         ImageOptions,
         errors,

@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
+from handloom.fitting.equations import Observations
 from handloom.fitting.frames import ExpectedState, FrameEvidence, terms_of
 from handloom.fitting.motion import States
 from handloom.fitting.sequence import FEWEST_POINTS, SequenceOptions, evidence_count, weighed
-from handloom.fitting.solver import Observations, couples_fingers, elimination, fit_each
+from handloom.fitting.solver import couples_fingers, elimination, fit_each
 from handloom.fitting.start import start_poses
 from handloom.hand import HandModel
 from handloom.hand.articulation import ANGLES, POSE, articulation, keypoints_of

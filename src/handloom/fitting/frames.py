@@ -9,15 +9,9 @@ from numpy.typing import NDArray
 
 from handloom.cameras import CameraRig
 from handloom.errors import FitError
+from handloom.fitting.equations import Observations, Terms, normal_equations
 from handloom.fitting.prior import PosePrior, recorded_prior
-from handloom.fitting.solver import (
-    Observations,
-    Terms,
-    couples_fingers,
-    elimination,
-    fit_each,
-    normal_equations,
-)
+from handloom.fitting.solver import couples_fingers, elimination, fit_each
 from handloom.fitting.start import start_poses
 from handloom.hand import HandModel
 from handloom.hand.articulation import ANGLES, POSE, articulation, keypoints_of

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, solveh_banded
 from threadpoolctl import ThreadpoolController
 
+from handloom.fitting.equations import Observations, Terms, normal_equations
 from handloom.fitting.residuals import huber
-from handloom.fitting.solver import Observations, Terms, advance, normal_equations
+from handloom.fitting.solver import advance
 from handloom.hand.articulation import ANGLES, POSE, RIGID, Articulation, SkinnedPoints
 from handloom.hand.kernel import compiled
 

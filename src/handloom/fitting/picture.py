@@ -18,8 +18,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from handloom.cameras import Camera, CameraRig
 from handloom.errors import FitError
+from handloom.fitting.equations import Observations, Terms, normal_equations
 from handloom.fitting.frames import FitOptions, FrameEvidence, observations, terms_of
-from handloom.fitting.solver import Observations, Terms, advance, normal_equations
+from handloom.fitting.hand_size import HandSize, length_and_slope
+from handloom.fitting.picture_evidence import PictureEvidence, checked_sigma, merged_guess
+from handloom.fitting.solver import advance
 from handloom.fitting.start import start_poses
 from handloom.hand import HandModel
 from handloom.hand.articulation import ANGLES, POSE, articulation, keypoints_of
@@ -30,64 +33,11 @@ from handloom.skeleton import HAND
 
 Array = NDArray[np.float64]
 
-FEWEST_KEYPOINTS = 6
-"""Fewer 2D keypoints than this do not say where a hand is."""
-
 NEARNESS_M = (0.05, 20.0)
 """Distances at which hands are looked for; what lies beyond is a sign of wrong intrinsics."""
 
-_NOISE = 0.018  # standard deviation of a 2D keypoint as a fraction of the hand's extent in the picture
-_SMALLEST_SIGMA_PX = 0.5
 _COMMON = 0.035  # keypoints err together: by so much of itself a hand is seen too large or too small
 _ROUNDS = 60
-
-
-@dataclass(frozen=True)
-class HandSize:
-    """What is known of a hand's length, from the crease of the wrist to the tip of the middle finger.
-
-    Attributes:
-        length_m: None for the mean and spread of the hand model's own shapes.
-        sigma_m: standard deviation of the length.
-
-    Raises:
-        FitError: for a length that no hand has.
-    """
-
-    length_m: float | None = None
-    sigma_m: float = 0.002
-
-    def __post_init__(self) -> None:
-        if self.length_m is not None and not 0.05 <= self.length_m <= 0.30:
-            raise FitError(
-                f"A hand of {1000 * self.length_m:g} mm is none.",
-                "Measure from the crease of the wrist to the tip of the middle finger, in millimetres.",
-            )
-        if not self.sigma_m > 0.0:
-            raise ValueError(f"sigma_m must be positive, got {self.sigma_m}")
-
-
-@dataclass(frozen=True, eq=False)
-class PictureEvidence:
-    """What was seen of one hand in one picture.
-
-    Attributes:
-        xy: (21, 2) pixels, NaN where missing.
-        confidence: (21,) in [0, 1]; all one without.
-        sigma_px: standard deviation of a keypoint per axis; a fraction of the hand's extent without.
-        world: (21, 3) the joints in space as the landmark network guesses them (``Reading.world``), in the
-            axes of a camera that looks straight at the hand; place and size mean nothing.
-        keypoints3d: (21, 3) the same from another source, such as a lifting network.
-        sigma_world_m: standard deviation of these guesses per axis, at the size of the hand. The landmark
-            network's are often turned in depth: they settle what the picture leaves open, no more.
-    """
-
-    xy: Array
-    confidence: Array | None = None
-    sigma_px: float | None = None
-    world: Array | None = None
-    keypoints3d: Array | None = None
-    sigma_world_m: float = 0.030
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,20 +104,10 @@ def fit_picture(
             or the only hand that fits is at a distance at which none is.
     """
     lens = replace(camera, T_camera_world=np.eye(4))
-    sigma_px = _checked(evidence)
+    sigma_px = checked_sigma(evidence)
     problem = _Problem(model, lens, evidence, size or HandSize(), options or FitOptions(), sigma_px)
     best = min((problem.solved(state) for state in problem.starts()), key=lambda end: end.cost)
     return problem.result(best, focal_spread)
-
-
-def hand_length(model: HandModel, shape: ArrayLike | None = None) -> float:
-    """Length of a hand from the crease of the wrist to the tip of the middle finger, metres.
-
-    Args:
-        shape: (B,) standard deviations; the mean hand without.
-    """
-    mean, slope = _length(model)
-    return mean if shape is None else float(mean + slope @ np.asarray(shape, dtype=np.float64))
 
 
 def facing(direction: ArrayLike) -> Array:
@@ -212,11 +152,11 @@ class _Problem:
         self.seen: Observations = observations(flat, options)
         self.terms: Terms = terms_of(model, options)
         self.hand, self.points = articulation(model), keypoints_of(model)
-        self.mean_length, self.slope = _length(model)
+        self.mean_length, self.slope = length_and_slope(model)
         use = self.seen.ray_precision[0, 0, :, 0] > 0.0
         middle = np.append(self.seen.rays[0, 0, use].mean(axis=0), 1.0)
         self.use, self.to_camera = use, facing(middle)
-        self.guess = _merged(evidence)
+        self.guess = merged_guess(evidence)
         self.projector, self.known = self._projector()
 
     @property
@@ -380,45 +320,3 @@ def relative_gap(points: Array, guess: Array) -> float:
     X, q = points - points.mean(axis=0), guess - guess.mean(axis=0)
     scale = float((X * q).sum() / max(float((q * q).sum()), 1e-12))
     return float(np.sqrt(np.square(X - scale * q).sum(axis=1).mean()))
-
-
-def _merged(evidence: PictureEvidence) -> Array | None:
-    """The guesses in space as one: their mean, centred and brought to one size."""
-    guesses = [g for g in (evidence.world, evidence.keypoints3d) if g is not None]
-    if not guesses:
-        return None
-    centred = [g - np.nanmean(g, axis=0) for g in guesses]
-    sizes = [np.sqrt(np.nanmean(g**2)) for g in centred]
-    if min(sizes) <= 0.0:
-        raise FitError("The joints guessed in space all lie on one spot.", "Leave them out.")
-    return np.asarray(np.mean([g * sizes[0] / s for g, s in zip(centred, sizes, strict=True)], axis=0))
-
-
-def _length(model: HandModel) -> tuple[float, Array]:
-    """Length of the mean hand, and its change per standard deviation of every shape component."""
-    tip = int(model.template[:, 1].argmax())
-    return float(model.template[tip, 1]), np.asarray(model.shape_directions[tip, 1])
-
-
-def _checked(evidence: PictureEvidence) -> float:
-    """The standard deviation of the 2D keypoints; see :func:`fit_picture` for what is raised."""
-    for name, array, shape in (
-        ("xy", evidence.xy, (21, 2)),
-        ("confidence", evidence.confidence, (21,)),
-        ("world", evidence.world, (21, 3)),
-        ("keypoints3d", evidence.keypoints3d, (21, 3)),
-    ):
-        if array is not None and np.shape(array) != shape:
-            raise FitError(
-                f"{name} has shape {np.shape(array)}, expected {shape}.", "Give one hand's joints."
-            )
-    present = evidence.xy[np.isfinite(evidence.xy).all(axis=-1)]
-    if len(present) < FEWEST_KEYPOINTS:
-        raise FitError(
-            f"Only {len(present)} keypoints of the hand were seen, at least {FEWEST_KEYPOINTS} are needed.",
-            "Show more of the hand.",
-        )
-    extent = float(np.linalg.norm(np.ptp(present, axis=0)))
-    if extent < 2.0:
-        raise FitError(f"The keypoints lie within {extent:.1f} pixels.", "Show the hand larger.")
-    return evidence.sigma_px or max(_NOISE * extent, _SMALLEST_SIGMA_PX)

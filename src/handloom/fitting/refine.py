@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from handloom.cameras import Camera, CameraRig
 from handloom.errors import FitError
 from handloom.fitting.collision import Body, body, collision_residuals, pairs_between
+from handloom.fitting.equations import Observations, Terms, normal_equations
 from handloom.fitting.frames import FitOptions, FrameEvidence, HandFit, fit_frames, observations, terms_of
 from handloom.fitting.residuals import add_points
-from handloom.fitting.solver import Observations, Terms, advance, normal_equations
+from handloom.fitting.solver import advance
 from handloom.fitting.surface import (
     ContourMatches,
     DepthMatches,

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation, Slerp
 
 from handloom.errors import FitError
+from handloom.fitting.equations import Observations, Terms
 from handloom.fitting.frames import FitOptions, FrameEvidence, observations, terms_of
 from handloom.fitting.motion import (
     Acceleration,
@@ -22,7 +23,7 @@ from handloom.fitting.motion import (
     smooth_motion,
 )
 from handloom.fitting.shared_shape import check_length, shared_shape
-from handloom.fitting.solver import Observations, Terms, couples_fingers, elimination, fit_each
+from handloom.fitting.solver import couples_fingers, elimination, fit_each
 from handloom.fitting.start import start_poses
 from handloom.hand import HandModel
 from handloom.hand.articulation import ANGLES, POSE, articulation, keypoints_of

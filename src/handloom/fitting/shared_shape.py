@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handloom.errors import FitError
+from handloom.fitting.equations import Observations, Terms, normal_equations
 from handloom.fitting.motion import States, advance_all
-from handloom.fitting.solver import Observations, Terms, normal_equations
 from handloom.hand import HandModel
 from handloom.hand.articulation import POSE, articulation, keypoints_of
 

@@ -14,7 +14,9 @@ import numpy as np
 
 from handloom.cameras import Camera
 from handloom.fitting.frames import FitOptions
-from handloom.fitting.picture import HandSize, PictureEvidence, PictureFit, fit_picture
+from handloom.fitting.hand_size import HandSize
+from handloom.fitting.picture import PictureFit, fit_picture
+from handloom.fitting.picture_evidence import PictureEvidence
 from handloom.hand import HandModel
 
 SIDES = ("left", "right")

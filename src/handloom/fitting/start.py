@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from handloom.fitting.solver import Observations, Terms, couples_fingers, elimination, fit_each
+from handloom.fitting.equations import Observations, Terms
+from handloom.fitting.solver import couples_fingers, elimination, fit_each
 from handloom.hand import HandModel
 from handloom.hand.articulation import ANGLES, POSE, articulation, keypoints_of
 from handloom.hand.inverse import invert

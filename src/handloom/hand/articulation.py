@@ -17,16 +17,10 @@ from handloom.hand.tree import HAND_TREE
 Array = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
-
 RIGID = 6
-
-
 ANGLES = 45
-
-
 POSE = RIGID + ANGLES
 """Parameters without the shape: the first columns of every Jacobian."""
-
 
 _JOINTS = len(HAND_TREE)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from handloom.cameras import Camera
 from handloom.detection.runtime import Runtime
 from handloom.errors import HandloomError
-from handloom.fitting.picture import HandSize
+from handloom.fitting.hand_size import HandSize
 
 FOV_DEG = (5.0, 170.0)
 

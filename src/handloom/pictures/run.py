@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from handloom.cameras import Camera
 from handloom.detection import BodyDetector, HandDetector, Reading
 from handloom.errors import FitError, HandloomError, VideoError
-from handloom.fitting.picture import PictureEvidence
+from handloom.fitting.picture_evidence import PictureEvidence
 from handloom.fitting.sides import SIDES, SideVerdict, fit_sides
 from handloom.hand import load_open_hand
 from handloom.pictures.indicators import measure
