@@ -13,8 +13,8 @@ import pytest
 from mano_files import mano_content, python2_pickle, write_mano
 from scipy.sparse import csc_matrix
 
-from handloom.errors import ModelError
-from handloom.hand.restricted_pickle import read_model_pickle
+from handloom.errors import DataSetError, ModelError
+from handloom.hand.restricted_pickle import read_model_pickle, read_pickle
 
 
 class Runs:
@@ -170,7 +170,7 @@ def test_truncated_files_say_so(tmp_path, share):
 )
 def test_files_of_other_kinds_say_so(tmp_path, data):
     (tmp_path / "hand.obj").write_bytes(data)
-    with pytest.raises(ModelError, match=r"is no pickle of a hand model|uses the instruction"):
+    with pytest.raises(ModelError, match=r"is no pickle, or no hand model|uses the instruction"):
         read_model_pickle(tmp_path / "hand.obj")
 
 
@@ -201,3 +201,33 @@ def test_damaged_bytes_never_end_in_anything_but_a_message(tmp_path):
         except ModelError:
             refused += 1
     assert refused > 50
+
+
+def test_containers_within_containers_are_read(tmp_path):
+    path = tmp_path / "annotations.pickle"
+    content = {0: {"K": np.eye(3), "names": ["a", ("b", np.int64(4))]}, np.int64(7): {"K": np.ones((3, 3))}}
+    path.write_bytes(pickle.dumps(content, 2))
+    read = read_pickle(path, "annotation file", DataSetError, "Fetch it again.")
+    np.testing.assert_array_equal(read[0]["K"], np.eye(3))
+    assert read[0]["names"] == ["a", ("b", 4)]
+    np.testing.assert_array_equal(read[7]["K"], np.ones((3, 3)))
+
+
+def test_what_the_file_should_be_is_said(tmp_path):
+    path = tmp_path / "annotations.pickle"
+    path.write_bytes(pickle.dumps({0: {"K": system(tmp_path)}}, 2))
+    with pytest.raises(DataSetError, match="Such a file holds arrays"):
+        read_pickle(path, "annotation file", DataSetError, "Fetch it again.")
+    assert not marker(tmp_path).exists()
+    path.write_bytes(pickle.dumps({0: {"K": np.eye(3)}}, 2)[:-20])
+    with pytest.raises(DataSetError, match=r"ends too early or is damaged .*Fetch it again"):
+        read_pickle(path, "annotation file", DataSetError, "Fetch it again.")
+
+
+def test_endless_nesting_is_refused(tmp_path):
+    content: list = []
+    content.append(content)
+    path = tmp_path / "loop.pickle"
+    path.write_bytes(pickle.dumps(content, 2))
+    with pytest.raises(DataSetError, match="nests containers without end"):
+        read_pickle(path, "annotation file", DataSetError, "")

@@ -1,7 +1,8 @@
-"""Reading a model pickle without running what is in it.
+"""Reading a pickle of arrays without running what is in it: hand models, annotations of data sets.
 
-A pickle is a program: every class or function it names is called on loading. The files of MANO need few of
-them: NumPy arrays, SciPy's column-sparse matrices, and two classes of chumpy, a library that no longer runs.
+A pickle is a program: every class or function it names is called on loading. Such files need few of them:
+NumPy arrays and, for MANO, SciPy's column-sparse matrices and two classes of chumpy, a library that no longer
+runs.
 Three walls stand between such a file and this process:
 
 1. Before anything is loaded the program is read (not run): names outside the list, unusual instructions,
@@ -24,10 +25,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from handloom.errors import ModelError
+from handloom.errors import HandloomError, ModelError
 
 MAX_FILE_BYTES = 512 * 2**20
 MAX_DENSE_ENTRIES = 10_000_000
+MAX_NESTING = 8
 
 _INSTRUCTIONS = re.compile(
     r"PROTO|FRAME|STOP|(POP_)?MARK|POP|DUP|NONE|NEWTRUE|NEWFALSE|(BIN)?INT[12]?|LONG[14]?|(BIN)?FLOAT"
@@ -39,7 +41,7 @@ _REMEDY = "Give the file as it comes in the download of the model's authors."
 
 
 class RefusedPickle(pickle.UnpicklingError):
-    """The pickle asks for something that no hand model needs."""
+    """The pickle asks for something that arrays do not need."""
 
 
 def read_model_pickle(path: Path) -> dict[str, Any]:
@@ -52,31 +54,43 @@ def read_model_pickle(path: Path) -> dict[str, Any]:
         ModelError: if the file is missing, truncated, no pickle or no dictionary, or asks for anything but
             arrays.
     """
+    content = read_pickle(path, "hand model", ModelError, _REMEDY)
+    if not isinstance(content, dict):
+        raise ModelError(f"{path} is no hand model: it does not hold a dictionary.", _REMEDY)
+    return {key: value for key, value in content.items() if isinstance(key, str)}
+
+
+def read_pickle(path: Path, what: str, error: type[HandloomError], remedy: str) -> Any:
+    """What is in a pickle of dictionaries, lists, strings and numbers, its arrays plain NumPy.
+
+    Args:
+        path: a pickle; strings of Python 2 are read as Latin-1.
+        what: the file should be, for messages: ``"hand model"``.
+        error: what is raised.
+        remedy: the sentence that says what to do about a file that cannot be read.
+
+    Raises:
+        HandloomError: of the class ``error``, if the file is missing, truncated or no pickle, or asks for
+            anything but arrays.
+    """
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
-            raise ModelError(
-                f"{path} has {path.stat().st_size / 2**20:.0f} MiB, more than any hand model.", _REMEDY
-            )
+            raise error(f"{path} has {path.stat().st_size / 2**20:.0f} MiB, more than any {what}.", remedy)
         data = path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"{path} cannot be read: {error.strerror or error}.", _REMEDY) from error
+    except OSError as failure:
+        raise error(f"{path} cannot be read: {failure.strerror or failure}.", remedy) from failure
     try:
         _inspect(data)
-        content = _Reader(data).load()
-        if not isinstance(content, dict):
-            raise ModelError(f"{path} is no hand model: it does not hold a dictionary.", _REMEDY)
-        return {key: _plain(value) for key, value in content.items() if isinstance(key, str)}
-    except RefusedPickle as error:
-        raise ModelError(
-            f"{path} was not loaded: {error}.",
-            "A hand model holds arrays and nothing else; do not open this file with other programs either.",
-        ) from error
-    except ModelError:
-        raise
+        return _resolved(_Reader(data).load())
+    except RefusedPickle as refusal:
+        raise error(
+            f"{path} was not loaded: {refusal}.",
+            "Such a file holds arrays and nothing else; do not open it with other programs either.",
+        ) from refusal
     # A damaged program may fail anywhere in the unpickler.
-    except Exception as error:
-        what = "ends too early or is damaged" if data[:1] == b"\x80" else "is no pickle of a hand model"
-        raise ModelError(f"{path} {what} ({type(error).__name__}).", _REMEDY) from error
+    except Exception as failure:
+        state = "ends too early or is damaged" if data[:1] == b"\x80" else f"is no pickle, or no {what}"
+        raise error(f"{path} {state} ({type(failure).__name__}).", remedy) from failure
 
 
 def _inspect(data: bytes) -> None:
@@ -249,6 +263,18 @@ def _answer(module: str, name: str) -> Any:
     if answer is None:
         raise RefusedPickle(f"it asks for {module[:60]}.{name[:60]}")
     return answer
+
+
+def _resolved(value: Any, depth: int = 0) -> Any:
+    """Containers with the arrays and NumPy's scalars behind the stand-ins in them."""
+    if depth > MAX_NESTING:
+        raise RefusedPickle("it nests containers without end")
+    if isinstance(value, dict):
+        return {_resolved(key, depth + 1): _resolved(entry, depth + 1) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_resolved(entry, depth + 1) for entry in value)
+    plain = _plain(value)
+    return plain[()] if isinstance(value, _ScalarStandIn) else plain
 
 
 def _plain(value: Any, depth: int = 0) -> Any:
