@@ -15,68 +15,14 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from handloom.calibration.lens_kernel import brown_conrady, kannala_brandt
+
 Array = NDArray[np.float64]
 
 PARAMETERS = 20
 INTRINSICS = slice(6, 18)
 OFFSET, READOUT = 18, 19
 _NEAREST = 1e-6  # depths below this, in the rig's unit, count as behind the camera
-
-
-@njit(cache=True, nogil=True, fastmath=False)
-def _brown_conrady(x, y, k, jacobian, by_coefficient):  # type: ignore[no-untyped-def]
-    u = x * x + y * y
-    above = 1.0 + u * (k[0] + u * (k[1] + u * k[4]))
-    below = 1.0 + u * (k[5] + u * (k[6] + u * k[7]))
-    factor = above / below
-    slope = (k[0] + u * (2.0 * k[1] + 3.0 * u * k[4])) - factor * (k[5] + u * (2.0 * k[6] + 3.0 * u * k[7]))
-    slope *= 2.0 / below
-    p1, p2 = k[2], k[3]
-    jacobian[0, 0] = factor + x * x * slope + 2.0 * p1 * y + 6.0 * p2 * x
-    jacobian[0, 1] = x * y * slope + 2.0 * p1 * x + 2.0 * p2 * y
-    jacobian[1, 0] = jacobian[0, 1]
-    jacobian[1, 1] = factor + y * y * slope + 6.0 * p1 * y + 2.0 * p2 * x
-    power = u / below
-    for above_index, below_index in ((0, 5), (1, 6), (4, 7)):
-        by_coefficient[0, above_index] = x * power
-        by_coefficient[1, above_index] = y * power
-        by_coefficient[0, below_index] = -x * power * factor
-        by_coefficient[1, below_index] = -y * power * factor
-        power *= u
-    by_coefficient[0, 2] = 2.0 * x * y
-    by_coefficient[1, 2] = u + 2.0 * y * y
-    by_coefficient[0, 3] = u + 2.0 * x * x
-    by_coefficient[1, 3] = 2.0 * x * y
-    return (
-        x * factor + 2.0 * p1 * x * y + p2 * (u + 2.0 * x * x),
-        y * factor + p1 * (u + 2.0 * y * y) + 2.0 * p2 * x * y,
-    )
-
-
-@njit(cache=True, nogil=True)
-def _fisheye(x, y, k, jacobian, by_coefficient):  # type: ignore[no-untyped-def]
-    u = x * x + y * y
-    r = np.sqrt(u)
-    by_coefficient[:] = 0.0
-    if r < 1e-9:
-        jacobian[0, 0] = jacobian[1, 1] = 1.0
-        jacobian[0, 1] = jacobian[1, 0] = 0.0
-        return x, y
-    angle = np.arctan(r)
-    a = angle * angle
-    drawn = angle * (1.0 + a * (k[0] + a * (k[1] + a * (k[2] + a * k[3]))))
-    slope = 1.0 + a * (3.0 * k[0] + a * (5.0 * k[1] + a * (7.0 * k[2] + a * 9.0 * k[3])))
-    scale = drawn / r
-    change = (slope / (1.0 + u) - scale) / u
-    jacobian[0, 0] = scale + x * x * change
-    jacobian[0, 1] = jacobian[1, 0] = x * y * change
-    jacobian[1, 1] = scale + y * y * change
-    power = angle * a / r
-    for i in range(4):
-        by_coefficient[0, i] = x * power
-        by_coefficient[1, i] = y * power
-        power *= a
-    return x * scale, y * scale
 
 
 @njit(cache=True, nogil=True)
@@ -91,9 +37,9 @@ def _observe(
         return False
     x, y = qx / qz, qy / qz
     if fisheye:
-        xd, yd = _fisheye(x, y, intrinsics[4:], lens_jacobian, by_coefficient)
+        xd, yd = kannala_brandt(x, y, intrinsics[4:], lens_jacobian, by_coefficient)
     else:
-        xd, yd = _brown_conrady(x, y, intrinsics[4:], lens_jacobian, by_coefficient)
+        xd, yd = brown_conrady(x, y, intrinsics[4:], lens_jacobian, by_coefficient)
     fx, fy = intrinsics[0], intrinsics[1]
     pixel[0] = fx * xd + skew * yd + intrinsics[2]
     pixel[1] = fy * yd + intrinsics[3]

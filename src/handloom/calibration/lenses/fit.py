@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from handloom.calibration.lenses.models import Belief, LensModel, pixels_of, project
+from handloom.calibration.lenses import kernel
+from handloom.calibration.lenses.models import PARAMETERS, Belief, LensModel
 from handloom.calibration.lenses.views import BoardViews
 from handloom.cameras.camera import LensModel as CameraModel
 from handloom.hand.kinematics import rotation_from_vector
@@ -30,7 +31,6 @@ _SOFT = 3.0  # standard deviations at which the redescending loss bends
 _REJECTIONS = 4
 _OUTVOTING = 7  # corners a view, below which a pose that fits most of them exactly proves nothing
 _PATIENT = 6.0  # times the scale of the residuals
-_NEAREST = 1e-6  # depth in metres below which a point counts as behind the camera
 _LEAST_SIGMA_PX = 1e-4
 _TO_SIGMA = 1.4826 / 1.177  # median length of a two-dimensional normal error to its standard deviation
 
@@ -154,11 +154,10 @@ def refit(views: BoardViews, fit: LensFit, belief: Belief) -> LensFit:
 
 def residuals_of(views: BoardViews, camera_model: CameraModel, lens: Array, poses: Poses) -> Array:
     """(V, M, 2) seen minus projected; infinite behind the camera."""
-    points = _in_camera(views, poses)
-    before = points[..., 2] > _NEAREST
-    with np.errstate(all="ignore"):
-        pixels = pixels_of(lens, camera_model, points)
-    return np.where(before[..., None] & np.isfinite(pixels), views.pixels - pixels, np.inf)
+    pixels = kernel.project(
+        _by_view(lens, len(views)), camera_model == "fisheye", poses.R, poses.t, views.points
+    )
+    return np.where(np.isfinite(pixels), views.pixels - pixels, np.inf)
 
 
 def refine_poses(
@@ -227,29 +226,22 @@ def _equations(
     poses: Poses,
     weights: Array,
 ) -> _Equations:
-    points = _in_camera(views, poses)
-    before = points[..., 2] > _NEAREST
-    points = np.where(before[..., None], points, 1.0)
-    with np.errstate(all="ignore"):
-        pixels, by_lens, by_point = project(lens, camera_model, points)
-    residual = views.pixels - pixels
-    finite = before & np.isfinite(residual).all(axis=-1)
-    root = np.sqrt(weights * finite)[..., None]
-    residual = np.where(finite[..., None], residual, 0.0) * root
-    turned = points - poses.t[:, None]
-    J = np.empty((*by_point.shape[:-1], 6 + len(free)))
-    for i, j, k in ((0, 1, 2), (1, 2, 0), (2, 0, 1)):
-        J[..., i] = turned[..., None, j] * by_point[..., k] - turned[..., None, k] * by_point[..., j]
-    J[..., 3:6] = by_point
-    J[..., 6:] = by_lens[..., free]
-    J *= root[..., None]
-    if not finite.all():
-        J[~finite] = 0.0
-    J = J.reshape(len(views), -1, 6 + len(free))
-    JT = np.swapaxes(J, -1, -2)
-    N = JT @ J
-    g = (JT @ residual.reshape(len(views), -1, 1))[..., 0]
+    N, g = kernel.normal_equations(
+        _by_view(lens, len(views)),
+        camera_model == "fisheye",
+        free,
+        poses.R,
+        poses.t,
+        views.points,
+        views.pixels,
+        weights,
+    )
     return _Equations(N[:, :6, :6], N[:, :6, 6:], N[:, 6:, 6:], g[:, :6], g[:, 6:])
+
+
+def _by_view(lens: Array, views: int) -> Array:
+    """(V, 12) parameters, one set a view; contiguous, so that one kernel is compiled."""
+    return np.ascontiguousarray(np.broadcast_to(lens, (views, PARAMETERS)))
 
 
 def _descend(
@@ -329,10 +321,6 @@ def _limited(step: NDArray[np.floating[Any]]) -> Array:
     """Motions whose turn is at most half a radian."""
     turn = np.linalg.norm(step[:, :3], axis=-1, keepdims=True)
     return np.asarray(step) * np.minimum(1.0, 0.5 / np.maximum(turn, 1e-300))
-
-
-def _in_camera(views: BoardViews, poses: Poses) -> Array:
-    return np.asarray(views.points @ np.swapaxes(poses.R[:, :, :2], -1, -2) + poses.t[:, None])
 
 
 def _cost_per_view(

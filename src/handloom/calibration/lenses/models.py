@@ -1,5 +1,4 @@
-"""The lens models on trial: which parameters each has, what is believed of them before, and projection
-with derivatives.
+"""The lens models on trial: which parameters each has, and what is believed of them before.
 
 The parameters of a lens are twelve numbers in all models: logarithm of the focal length, logarithm of the
 aspect fx / fy, cx, cy, and eight coefficients d0 to d7 in OpenCV's order, those a model lacks being zero.
@@ -140,107 +139,6 @@ def from_camera(camera: Camera) -> Array:
     lens[:COEFFICIENTS] = np.log(fx * fy) / 2, np.log(fx / fy), camera.K[0, 2], camera.K[1, 2]
     lens[COEFFICIENTS : COEFFICIENTS + len(camera.distortion)] = camera.distortion
     return lens
-
-
-def project(lens: Array, camera_model: CameraModel, points: Array) -> tuple[Array, Array, Array]:
-    """Pixels of points, and how they change with the lens and with the points.
-
-    Args:
-        lens: (12,) or (V, 12) parameters, one set or one a view.
-        camera_model: the family.
-        points: (V, M, 3) in the camera's frame, before it.
-
-    Returns:
-        (V, M, 2) pixels, (V, M, 2, 12) derivatives by the lens, (V, M, 2, 3) derivatives by the points.
-    """
-    lens = np.broadcast_to(lens, (len(points), PARAMETERS))[:, None]
-    x, y, inverse = points[..., 0], points[..., 1], 1.0 / points[..., 2]
-    x, y = x * inverse, y * inverse
-    d = [lens[..., COEFFICIENTS + i] for i in range(8)]
-    by_lens = np.zeros((*x.shape, 2, PARAMETERS))
-    distort = _fisheye if camera_model == "fisheye" else _brown_conrady
-    xd, yd, xx, xy, yy = distort(x, y, d, by_lens[..., COEFFICIENTS:])
-    focal = focal_lengths(lens)
-    fx, fy = focal[..., 0], focal[..., 1]
-    by_lens[..., 0, COEFFICIENTS:] *= fx[..., None]
-    by_lens[..., 1, COEFFICIENTS:] *= fy[..., None]
-    by_lens[..., 0, FOCAL], by_lens[..., 1, FOCAL] = fx * xd, fy * yd
-    by_lens[..., 0, ASPECT], by_lens[..., 1, ASPECT] = fx * xd / 2, -fy * yd / 2
-    by_lens[..., 0, CX] = by_lens[..., 1, CY] = 1.0
-    by_point = np.empty((*x.shape, 2, 3))
-    for row, (along, across, f) in enumerate(((xx, xy, fx), (xy, yy, fy))):
-        scale = f * inverse
-        by_point[..., row, 0], by_point[..., row, 1] = along * scale, across * scale
-        by_point[..., row, 2] = -(along * x + across * y) * scale
-    pixels = np.stack([fx * xd + lens[..., CX], fy * yd + lens[..., CY]], axis=-1)
-    return pixels, by_lens, by_point
-
-
-def pixels_of(lens: Array, camera_model: CameraModel, points: Array) -> Array:
-    """(V, M, 2) pixels alone, as of :func:`project`."""
-    lens = np.broadcast_to(lens, (len(points), PARAMETERS))[:, None]
-    ideal = points[..., :2] / points[..., 2:]
-    x, y = ideal[..., 0], ideal[..., 1]
-    k1, k2, p1, p2, k3, k4, k5, k6 = (lens[..., COEFFICIENTS + i] for i in range(8))
-    u = x * x + y * y
-    if camera_model == "fisheye":
-        radius = np.maximum(np.sqrt(u), 1e-12)
-        angle = np.arctan(radius)
-        u = angle * angle
-        factor = (1.0 + u * (k1 + u * (k2 + u * (p1 + u * p2)))) * angle / radius
-        drawn = ideal * factor[..., None]
-    else:
-        factor = (1.0 + u * (k1 + u * (k2 + u * k3))) / (1.0 + u * (k4 + u * (k5 + u * k6)))
-        factor = factor + 2 * (p2 * x + p1 * y)
-        drawn = ideal * factor[..., None] + np.stack([p2 * u, p1 * u], axis=-1)
-    return np.asarray(drawn * focal_lengths(lens) + lens[..., CX : CY + 1])
-
-
-def _brown_conrady(
-    x: Array, y: Array, d: list[Array], by_coefficients: Array
-) -> tuple[Array, Array, Array, Array, Array]:
-    """Distorted coordinates and the symmetric Jacobian xx, xy, yy; fills in the derivatives by d."""
-    k1, k2, p1, p2, k3, k4, k5, k6 = d
-    u = x * x + y * y
-    below = 1.0 / (1.0 + u * (k4 + u * (k5 + u * k6)))
-    factor = (1.0 + u * (k1 + u * (k2 + u * k3))) * below
-    slope = ((k1 + u * (2 * k2 + 3 * u * k3)) - factor * (k4 + u * (2 * k5 + 3 * u * k6))) * below
-    xy = x * y
-    xd = x * factor + 2 * p1 * xy + p2 * (u + 2 * x * x)
-    yd = y * factor + p1 * (u + 2 * y * y) + 2 * p2 * xy
-    power = u * below
-    for above, beneath in ((0, 5), (1, 6), (4, 7)):
-        for row, ideal in ((0, x), (1, y)):
-            by_coefficients[..., row, above] = ideal * power
-            by_coefficients[..., row, beneath] = -ideal * power * factor
-        power = power * u
-    by_coefficients[..., 0, 2], by_coefficients[..., 1, 2] = 2 * xy, u + 2 * y * y
-    by_coefficients[..., 0, 3], by_coefficients[..., 1, 3] = u + 2 * x * x, 2 * xy
-    return (
-        xd,
-        yd,
-        factor + 2 * x * x * slope + 2 * p1 * y + 6 * p2 * x,
-        2 * xy * slope + 2 * p1 * x + 2 * p2 * y,
-        factor + 2 * y * y * slope + 6 * p1 * y + 2 * p2 * x,
-    )
-
-
-def _fisheye(
-    x: Array, y: Array, d: list[Array], by_coefficients: Array
-) -> tuple[Array, Array, Array, Array, Array]:
-    """The same for Kannala and Brandt's lens."""
-    radius = np.maximum(np.sqrt(x * x + y * y), 1e-12)
-    angle = np.arctan(radius)
-    u = angle * angle
-    drawn = angle * (1.0 + u * (d[0] + u * (d[1] + u * (d[2] + u * d[3]))))
-    growth = 1.0 + u * (3 * d[0] + u * (5 * d[1] + u * (7 * d[2] + u * 9 * d[3])))
-    factor = drawn / radius
-    slope = (growth / (1.0 + radius * radius) - factor) / (radius * radius)
-    power = angle * u / radius
-    for i in range(4):
-        by_coefficients[..., 0, i], by_coefficients[..., 1, i] = x * power, y * power
-        power = power * u
-    return x * factor, y * factor, factor + x * x * slope, x * y * slope, factor + y * y * slope
 
 
 def ideal_coordinates(
