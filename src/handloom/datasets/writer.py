@@ -20,7 +20,7 @@ from handloom.errors import DataSetError
 from handloom.session.files import explained, make_folder, sync_folder, whole_file
 
 WRITERS = {
-    "freihand": "handloom.datasets.freihand:FreiHandWriter",
+    "freihand": "handloom.datasets.freihand_writer:FreiHandWriter",
     "rhd": "handloom.datasets.rhd:RhdWriter",
     "webdataset": "handloom.datasets.webdataset:WebDatasetWriter",
     "interhand": "handloom.datasets.interhand:InterHandWriter",
