@@ -28,8 +28,8 @@ from handloom.datasets.files import (
     reading,
     require,
     tight_box,
-    write_image,
 )
+from handloom.datasets.pictures import JPG_QUALITY, as_jpg
 from handloom.datasets.sample import HandLabel, Sample
 from handloom.datasets.writer import PartWriter
 from handloom.errors import DataSetError
@@ -44,7 +44,17 @@ _IN_ONE_LIST: dict[int, tuple[str, dict[str, int]]] = {
 }
 """By the number of keypoints: the layout, and where each hand begins."""
 
-_LACKS = ("camera", "xyz", "parts", "depth", "normals", "vertices", "mano", "parameters", "moment")
+_LACKS: tuple[str, ...] = (
+    "camera",
+    "xyz",
+    "parts",
+    "depth",
+    "normals",
+    "vertices",
+    "mano",
+    "parameters",
+    "moment",
+)
 
 _FOLDERS = (
     "", "images", "train2017", "val2017", "images/train2017", "images/val2017", "images/train", "images/val",
@@ -57,15 +67,17 @@ class CocoHands:
 
     Args:
         path: the JSON file, or the folder that holds it or has a folder ``annotations`` that does.
-        images: folder that the file's picture names count from; it is looked for beside the file without.
         split: part of the file's name, such as ``"train"``, where the folder holds several.
+        images: folder that the file's picture names count from; it is looked for beside the file without.
 
     Raises:
         DataSetError: if the file is missing or malformed, or has no labelled hand.
     """
 
-    def __init__(self, path: str | Path, images: str | Path | None = None, *, split: str = "") -> None:
-        self.path = _annotation_file(Path(path), split)
+    def __init__(
+        self, path: str | Path, split: str | None = None, *, images: str | Path | None = None
+    ) -> None:
+        self.path = _annotation_file(Path(path), split or "")
         content = read_json(self.path, "The annotation file")
         with reading(self.path, "The annotation file"):
             self._images = _by_id(content["images"])
@@ -83,19 +95,7 @@ class CocoHands:
             raise DataSetError(f"{self.path} labels no hand.", "Give a file with keypoints of hands.")
         self._ids = [key for key in self._images if key in self._annotations]
         self._roots = [Path(images)] if images is not None else _candidates(self.path)
-        self.lacks = (
-            "camera",
-            "xyz",
-            "parts",
-            "depth",
-            "normals",
-            "vertices",
-            "mano",
-            "parameters",
-            "moment",
-        )
-        if self.name == "coco":
-            self.lacks = ("side", *self.lacks)
+        self.lacks: tuple[str, ...] = ("side", *_LACKS) if self.name == "coco" else _LACKS
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -224,7 +224,7 @@ class CocoWholeBodyWriter(PartWriter):
 
     layout = "coco-wholebody"
 
-    def __init__(self, folder: str | Path, split: str = "train", *, jpg_quality: int = 95) -> None:
+    def __init__(self, folder: str | Path, split: str = "train", *, jpg_quality: int = JPG_QUALITY) -> None:
         super().__init__(Path(folder), split)
         self._jpg_quality = jpg_quality
 
@@ -252,7 +252,8 @@ class CocoWholeBodyWriter(PartWriter):
         height, width = sample.image.shape[:2]
         image_id = index + 1
         name = f"{image_id:012d}.jpg"
-        write_image(stage / f"{self.split}2017" / name, sample.image, jpg_quality=self._jpg_quality)
+        (stage / f"{self.split}2017").mkdir(exist_ok=True)
+        (stage / f"{self.split}2017" / name).write_bytes(as_jpg(sample.image, self._jpg_quality))
         image = {"id": image_id, "file_name": name, "width": width, "height": height}
         people = zip_longest(*sides.values())
         return {"image": image, "people": [_person(image_id, pair, (width, height)) for pair in people]}
@@ -300,8 +301,10 @@ def _person(image_id: int, hands: tuple[HandLabel | None, ...], size: tuple[int,
 
 def _flagged(hand: HandLabel, size: tuple[int, int]) -> Array:
     """(21, 3) x, y and COCO's flag: 0 not labelled, 1 hidden, 2 visible."""
-    with np.errstate(invalid="ignore"):
-        inside = np.asarray((hand.xy >= -0.5) & (hand.xy < np.array(size) - 0.5)).all(axis=-1)
+    left, top = -0.5, -0.5
+    right, bottom = size[0] - 0.5, size[1] - 0.5
+    x, y = hand.xy[:, 0], hand.xy[:, 1]
+    inside = (x >= left) & (x < right) & (y >= top) & (y < bottom)
     visible = np.ones(len(HAND), dtype=bool) if hand.visible is None else hand.visible
     flag = np.where(inside, np.where(visible, 2.0, 1.0), 0.0)
     return np.concatenate([np.where(inside[:, None], hand.xy, 0.0), flag[:, None]], axis=1)

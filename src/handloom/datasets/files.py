@@ -70,23 +70,6 @@ def read_image(path: Path, mode: int = cv2.IMREAD_COLOR_RGB) -> NDArray[Any]:
     return np.asarray(image)
 
 
-def write_image(path: Path, image: NDArray[Any], *, jpg_quality: int = 95) -> None:
-    """Write a picture, RGB or of one channel, in the format of the name's ending; folders are made.
-
-    Raises:
-        DataSetError: if the format cannot hold the picture.
-    """
-    stored = image[..., ::-1] if image.ndim == 3 else image
-    parameters = [cv2.IMWRITE_JPEG_QUALITY, jpg_quality] if path.suffix in (".jpg", ".jpeg") else []
-    done, data = cv2.imencode(path.suffix, np.ascontiguousarray(stored), parameters)
-    if not done:
-        raise DataSetError(
-            f"A picture of shape {image.shape} cannot be written as {path.suffix}.", "Use another format."
-        )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data.tobytes())
-
-
 @contextmanager
 def reading(path: Path, what: str) -> Iterator[None]:
     """Say of what is wrong with a file's content in which file it is.
