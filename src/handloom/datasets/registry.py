@@ -44,7 +44,7 @@ def open_dataset(
         path: its folder.
         layout: one of :data:`LAYOUTS`; guessed from the files by default.
         split: such as ``"training"``; the layout's first by default.
-        options: of the layout's reader, such as ``versions`` of :class:`~handloom.datasets.freihand.FreiHand`.
+        options: of the layout's reader, such as FreiHAND's ``versions``.
 
     Raises:
         DataSetError: if there is no such folder or layout, no layout fits, or a file is missing or malformed.

@@ -22,8 +22,8 @@ from handloom.session.files import explained, make_folder, sync_folder, whole_fi
 WRITERS = {
     "freihand": "handloom.datasets.freihand_writer:FreiHandWriter",
     "rhd": "handloom.datasets.rhd:RhdWriter",
-    "webdataset": "handloom.datasets.webdataset:WebDatasetWriter",
-    "interhand": "handloom.datasets.interhand:InterHandWriter",
+    "webdataset": "handloom.datasets.webdataset_writer:WebDatasetWriter",
+    "interhand": "handloom.datasets.interhand_writer:InterHandWriter",
     "coco-wholebody": "handloom.datasets.coco:CocoWholeBodyWriter",
 }
 """Layouts that can be written, and where their writers are."""
