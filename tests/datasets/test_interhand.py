@@ -184,12 +184,19 @@ def test_mano_is_brought_from_the_world_into_the_camera(folder: Path) -> None:
     np.testing.assert_allclose(again, expected, atol=1e-9)
 
 
-def test_without_mano_files_its_parameters_are_lacking(folder: Path) -> None:
+def test_without_mano_files_its_translation_is_unknown_and_its_pose_is_not(folder: Path) -> None:
+    assert {"mano", "vertices"} <= set(InterHand(folder).lacks)
+    fit = {"pose": [0.1] * 48, "shape": [0.0] * 10, "trans": [1.0, 2.0, 3.0]}
     path = folder / "annotations" / "train" / "InterHand2.6M_train_MANO_NeuralAnnot.json"
-    path.write_text("{}")
+    path.write_text(json.dumps({"7": {"21": {"right": fit, "left": None}}}))
     dataset = InterHand(folder)
-    assert {"mano", "vertices"} <= set(dataset.lacks)
-    assert dataset.labels(0).hands[0].mano is None
+    assert {"mano.translation", "vertices"} <= set(dataset.lacks)
+    mano = dataset.labels(0).hands[0].mano
+    assert mano is not None
+    assert np.isnan(mano.translation).all()
+    expected = Rotation.from_matrix(R) * Rotation.from_rotvec([0.1] * 3)
+    np.testing.assert_allclose(mano.pose[:3], expected.as_rotvec())
+    np.testing.assert_array_equal(mano.pose[3:], 0.1)
 
 
 def test_folder_without_annotations_is_named(tmp_path: Path) -> None:

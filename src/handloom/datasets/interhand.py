@@ -23,7 +23,7 @@ from handloom.datasets.files import AGAIN, Array, numbers, read_image, read_json
 from handloom.datasets.orders import order
 from handloom.datasets.sample import HandLabel, ManoParameters, Sample
 from handloom.errors import DataSetError
-from handloom.hand.kinematics import nearest_rigid
+from handloom.hand.kinematics import nearest_rigid, rotation_from_vector, vector_from_rotation
 
 if TYPE_CHECKING:
     from handloom.hand.mano import ManoHand
@@ -46,8 +46,8 @@ class InterHand:
         path: folder that holds ``annotations`` and ``images``, or one that holds the annotation files.
         split: ``"train"``, ``"val"`` or ``"test"``; the first that is there without.
         hands: ``"all"``, ``"single"`` or ``"interacting"`` pictures.
-        mano: folder of MANO's own files. Without, MANO's parameters are not given even where the data set has
-            them: to bring them from the world into the camera takes the wrist of the hand's shape.
+        mano: folder of MANO's own files. Without them MANO's translation is NaN, as its way from the world
+            into the camera takes the wrist of the hand's shape, and there are no meshes.
 
     Raises:
         DataSetError: if a file is missing or malformed.
@@ -89,14 +89,15 @@ class InterHand:
         self._known_cameras: dict[tuple[str, str, tuple[int, int]], Camera] = {}
         self._models: dict[str, ManoHand] = {}
         fits = annotations / f"{start}_MANO_NeuralAnnot.json"
-        self._fits = _Table(fits) if mano is not None and fits.exists() else None
+        self._fits = _Table(fits) if fits.exists() else None
         lacks = ["visible", "parts", "depth", "normals", "parameters"]
         if self._fits is None:
             lacks += ["vertices", "mano"]
+        elif mano is None:
+            lacks += ["vertices", "mano.translation"]
         else:
             from handloom.hand.mano import load_mano
 
-            assert mano is not None
             self._models = {side: load_mano(mano, side, flat_hand_mean=False) for side in FIRST}
         self.lacks = tuple(lacks)
 
@@ -198,14 +199,16 @@ class InterHand:
             what = f"MANO of frame {frame} of capture {capture}"
             pose, trans = numbers(fit["pose"], (48,), what), numbers(fit["trans"], (3,), what)
             shape = numbers(fit["shape"], (10,), what)
-        model = self._models[side]
+        # Only the whole hand turns; its joints keep the file's own numbers.
+        turn = camera.T_camera_world[:3, :3] @ rotation_from_vector(pose[:3])
+        in_camera = np.concatenate([vector_from_rotation(turn), pose[3:]])
+        model = self._models.get(side)
+        if model is None:
+            return ManoParameters(in_camera, shape, np.full(3, np.nan), flat_hand_mean=False), None, None
         rotations, T_world_wrist = model.from_mano(pose, trans, shape, flat_hand_mean=False)
         T_camera_wrist = camera.T_camera_world @ T_world_wrist
-        turned, moved = model.to_mano(rotations, T_camera_wrist, shape, flat_hand_mean=False)
-        # Only the whole hand turns; its joints keep the file's own numbers.
-        parameters = ManoParameters(
-            np.concatenate([turned[:3], pose[3:]]), shape, moved, flat_hand_mean=False
-        )
+        _, moved = model.to_mano(rotations, T_camera_wrist, shape, flat_hand_mean=False)
+        parameters = ManoParameters(in_camera, shape, moved, flat_hand_mean=False)
         posed = model.pose(np.zeros((15, 3)), shape, T_camera_wrist, rotations=rotations)
         return parameters, posed.vertices, np.asarray(model.faces, dtype=np.int64)
 
