@@ -4,9 +4,9 @@
 width, height, the number of hands in it, and 21 times x, y. The COCO-like files that mmpose hands out for it
 are read by :class:`~handloom.datasets.coco.CocoHands`.
 
-Traps: a joint that is not labelled is at -1, -1, and nothing says whether a hand is a left or a right one. The
-order of the joints is known by the agreement of others' conversions only; the authors' own page does not
-state it.
+Traps: a joint that is not labelled is at -1, -1, and nothing says whether a hand is a left or a right one.
+The order of the joints is known by others' conversions only, which agree; no word of the authors' own was
+found.
 """
 
 from __future__ import annotations
@@ -95,7 +95,8 @@ class OneHand10K:
         width, height = self._numbers[index, :2].astype(int)
         if image.shape[:2] != (height, width):
             raise DataSetError(
-                f"{path} has {image.shape[1]} × {image.shape[0]} pixels, its labels are for {width} × {height}.",
+                f"{path} has {image.shape[1]} × {image.shape[0]} pixels; "
+                f"its labels are for {width} × {height}.",
                 AGAIN,
             )
         return Sample(labels.key, image, None, labels.hands, conditions=labels.conditions)
