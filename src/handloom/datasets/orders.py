@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -57,7 +58,7 @@ class JointOrder:
         """``permutation[k]`` is where joint k of ``HAND`` stands in this order, -1 where it does not."""
         return tuple(self.places.index(k) if k in self.places else -1 for k in range(len(HAND)))
 
-    def to_hand(self, values: ArrayLike, *, axis: int = -2) -> NDArray[np.generic]:
+    def to_hand(self, values: ArrayLike, *, axis: int = -2) -> NDArray[Any]:
         """Values of this order's joints in the order of ``HAND``.
 
         Args:
@@ -78,7 +79,7 @@ class JointOrder:
         hand[list(self.places)] = values
         return np.moveaxis(hand, 0, axis)
 
-    def from_hand(self, values: ArrayLike, *, axis: int = -2) -> NDArray[np.generic]:
+    def from_hand(self, values: ArrayLike, *, axis: int = -2) -> NDArray[Any]:
         """Values in the order of ``HAND`` in this order; joints that the order lacks are dropped.
 
         The wrist's value goes into the place of the palm, where the order has one: give values whose root

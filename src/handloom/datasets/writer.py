@@ -21,7 +21,7 @@ from handloom.session.files import explained, make_folder, sync_folder, whole_fi
 
 WRITERS = {
     "freihand": "handloom.datasets.freihand_writer:FreiHandWriter",
-    "rhd": "handloom.datasets.rhd:RhdWriter",
+    "rhd": "handloom.datasets.rhd_writer:RhdWriter",
     "webdataset": "handloom.datasets.webdataset_writer:WebDatasetWriter",
     "interhand": "handloom.datasets.interhand_writer:InterHandWriter",
     "coco-wholebody": "handloom.datasets.coco:CocoWholeBodyWriter",
