@@ -106,5 +106,12 @@ def test_mano_from_its_folder(tmp_path, monkeypatch):
     fitted = fit_session(session, tmp_path)[RIGHT_HAND]
     assert fitted.model.metadata["name"] == "MANO"
     assert np.nanmedian(fitted.keypoint_error) < 0.01
-    monkeypatch.setenv("MANO_DIR", str(tmp_path))
+    monkeypatch.delenv("MANO_DIR", raising=False)
+    assert_allclose(session.hands()[RIGHT_HAND].shape, fitted.shape)
+    (tmp_path / "moved").mkdir()
+    for side in ("LEFT", "RIGHT"):
+        (tmp_path / f"MANO_{side}.pkl").rename(tmp_path / "moved" / f"MANO_{side}.pkl")
+    with pytest.raises(SessionError, match="not where it was"):
+        session.hands()
+    monkeypatch.setenv("MANO_DIR", str(tmp_path / "moved"))
     assert_allclose(session.hands()[RIGHT_HAND].shape, fitted.shape)

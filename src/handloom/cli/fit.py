@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -19,12 +18,15 @@ def fit(
     ] = None,
     write_report: Annotated[bool, typer.Option("--report/--no-report", help="Write report.html.")] = True,
     recording: Annotated[bool, typer.Option(help="Write recording.rrd for the viewer.")] = True,
+    overlays: Annotated[
+        bool, typer.Option(help="Write overlays/overlay_VIEW.mp4: the meshes over every view.")
+    ] = True,
 ) -> None:
     """Fit hands to a tracked session: one shape each, a pose in every frame, the mesh with it."""
     from handloom.cli.progress import TerminalProgress
     from handloom.cli.results import present
     from handloom.fitting.sequence import SequenceOptions
-    from handloom.fitting.session import OPEN, fit_session
+    from handloom.fitting.session import fit_session
     from handloom.session import Session
 
     console = Console()
@@ -32,7 +34,4 @@ def fit(
     options = SequenceOptions(hand_length_m=None if hand_length is None else hand_length / 1000.0)
     opened = Session.open(session)
     fit_session(opened, hand, options, progress=progress)
-    if hand != OPEN:
-        # The report reads the hands back; it finds the model where the environment says.
-        os.environ["MANO_DIR"] = hand
-    present(opened, console, progress, report=write_report, recording=recording)
+    present(opened, console, progress, report=write_report, recording=recording, overlays=overlays)

@@ -15,7 +15,9 @@ from handloom.keypoints import Keypoints3D, Track
 from handloom.progress import Progress
 from handloom.session import Session
 from handloom.session.fitted_hand import FitFlag, FittedHand
+from handloom.session.layout import OVERLAYS
 from handloom.view.measures import residuals_px, rigid_bones
+from handloom.view.overlay import overlay_path
 
 UNIT_NAMES = {"m": "metres", "board-square": "board squares"}
 
@@ -29,8 +31,9 @@ def present(
     truth: Any = None,
     report: bool = True,
     recording: bool = True,
+    overlays: bool = False,
 ) -> None:
-    """Write the report and the viewer's recording, and say in a few lines what was found."""
+    """Write the report, the viewer's recording and overlay videos, and say in a few lines what was found."""
     if report:
         from handloom.view.report import write_report
 
@@ -39,6 +42,9 @@ def present(
         from handloom.view.recording import write_recording
 
         write_recording(session, session.folder / "recording.rrd", videos, progress)
+    drawn: list[Path] = []
+    if overlays:
+        drawn = _overlays(session, videos, progress)
     console.print(_summary(session))
     hands = _readable_hands(session)
     if hands:
@@ -48,11 +54,30 @@ def present(
         console.print(f"report   {session.folder / 'report.html'}")
     if recording:
         console.print(f"viewer   handloom view {session.folder}")
+    for path in drawn:
+        console.print(f"overlay  {path}")
+    if overlays and len(drawn) < len(session.views):
+        lacking = [
+            view for view in session.views if overlay_path(session.folder / OVERLAYS, view) not in drawn
+        ]
+        console.print(
+            f"[yellow]note[/]  no overlay video of {', '.join(lacking)}: "
+            "the recording is no longer where it was tracked; bring it back there and run the command again"
+        )
     if session.unit != "m":
         console.print(
             f"[yellow]note[/]  lengths are in {UNIT_NAMES.get(session.unit, 'units of unknown length')}: "
             "say --unit with the length of one to get metres"
         )
+
+
+def _overlays(session: Session, videos: Sequence[str | Path] | None, progress: Progress) -> list[Path]:
+    from handloom.view.overlay import write_overlay_video
+    from handloom.view.pictures import find_videos
+
+    if not find_videos(session, videos):
+        return []
+    return write_overlay_video(session, session.folder / OVERLAYS, videos, progress)
 
 
 def _summary(session: Session) -> Table:

@@ -19,7 +19,7 @@ from handloom.errors import ModelError
 from handloom.hand.anatomy import anatomical_axes, hand_frame, nails
 from handloom.hand.kinematics import rigid, rotation_from_vector, vector_from_rotation
 from handloom.hand.limits import joint_limits
-from handloom.hand.mano_file import FROM_MANO, MANO_JOINTS, ManoFile, read_mano_file
+from handloom.hand.mano_file import FROM_MANO, MANO_JOINTS, ManoFile, find_mano_file, read_mano_file
 from handloom.hand.mesh import vertex_normals
 from handloom.hand.model import HandModel
 from handloom.hand.tree import HAND_TREE
@@ -235,6 +235,7 @@ def load_mano(
             "name": "MANO",
             "licence": "MANO licence; not to be handed on",
             "sha256": content.sha256,
+            "file": str(find_mano_file(path, side).resolve()),
             "tips": tip_name,
             "flat_hand_mean": flat_hand_mean,
         },

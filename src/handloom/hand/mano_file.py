@@ -193,5 +193,5 @@ def _check_hand(hand: ManoFile, path: Path) -> None:
     if (found := side_of(joints)) != hand.side:
         raise ModelError(
             f"{path} is a {found} hand, and the {hand.side} one was asked for.",
-            f"Give MANO_{hand.side.upper()}.pkl, or ask for the {found} hand.",
+            f"Give MANO_{hand.side.upper()}.pkl, or the folder that holds both.",
         )

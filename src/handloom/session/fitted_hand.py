@@ -205,8 +205,8 @@ def load_identified(identity: dict[str, Any]) -> HandModel:
     name, side = identity.get("name"), identity.get("side")
     if name != OPEN_HAND:
         raise SessionError(
-            f"The hands were fitted with {name}, which handloom may not carry.",
-            "Say where its files are (--mano FOLDER, or the environment variable MANO_DIR).",
+            f"The hands were fitted with {name}, which handloom may not carry and which is not where it was.",
+            "Let the environment variable MANO_DIR name the folder of its files.",
         )
     model = load_open_hand(str(side))
     if not same_model(model, identity):

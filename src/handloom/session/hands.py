@@ -66,6 +66,7 @@ def write_hands(
             "subject": hand.track.subject,
             "side": hand.track.side,
             "model": model_identity(hand.model),
+            "model_file": hand.model.metadata.get("file"),
             "scale": hand.scale,
             "notes": hand.notes,
         }
@@ -94,8 +95,8 @@ def read_hands(
     Args:
         path: a ``hands.npz``.
         frames: (T,) frame numbers that the file must agree with.
-        models: hand models that the file may ask for beside the open hand. For MANO, its files are
-            otherwise looked for where the environment variable ``MANO_DIR`` points.
+        models: hand models that the file may ask for beside the open hand. MANO's files are otherwise
+            looked for where the environment variable ``MANO_DIR`` points, or where they were at the fit.
 
     Raises:
         SessionError: if the file is missing, damaged, of a newer handloom or of another session, or if it
@@ -151,29 +152,31 @@ def _hand(
     }
     return FittedHand(
         track=track,
-        model=_model(described["model"], models),
+        model=_model(described["model"], described.get("model_file"), models),
         scale=float(described["scale"]),
         notes=dict(described["notes"]),
         **values,
     )
 
 
-def _model(identity: Mapping[str, Any], models: Sequence[HandModel]) -> HandModel:
+def _model(identity: Mapping[str, Any], file: Any, models: Sequence[HandModel]) -> HandModel:
     wanted = dict(identity)
     for model in models:
         if same_model(model, wanted):
             return model
-    folder = os.environ.get("MANO_DIR")
-    if wanted.get("name") == "MANO" and folder:
+    place = os.environ.get("MANO_DIR")
+    if not place and isinstance(file, str) and Path(file).exists():
+        place = file
+    if wanted.get("name") == "MANO" and place:
         from handloom.hand.mano import load_mano
 
         model = load_mano(
-            folder, wanted["side"], tips=wanted["tips"], flat_hand_mean=bool(wanted["flat_hand_mean"])
+            place, wanted["side"], tips=wanted["tips"], flat_hand_mean=bool(wanted["flat_hand_mean"])
         )
         if same_model(model, wanted):
             return model
         raise SessionError(
-            f"The MANO file in {folder} is not the one the hands were fitted with.",
+            f"The MANO file in {place} is not the one the hands were fitted with.",
             "Point MANO_DIR to that one, or run handloom fit again.",
         )
     return load_identified(wanted)

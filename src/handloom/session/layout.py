@@ -30,8 +30,10 @@ ROW_GROUP_FRAMES = 512
 """Frames of one row group. Groups end at multiples of it whatever the blocks were, so that a run that was
 killed and continued writes the same bytes as one that was not."""
 
-DERIVED = ("recording.rrd", "report.html", HANDS)
-"""Files that later steps make from a session; they go when the session they show is replaced."""
+OVERLAYS = "overlays"
+
+DERIVED = ("recording.rrd", "report.html", HANDS, f"{OVERLAYS}/overlay_*.mp4")
+"""Patterns of files that later steps make from a session; they go when the session they show is replaced."""
 
 COVARIANCE_TERMS = ("cov_xx", "cov_xy", "cov_xz", "cov_yy", "cov_yz", "cov_zz")
 COVARIANCE_ROWS = (0, 0, 0, 1, 1, 2)

@@ -123,8 +123,9 @@ class SessionWriter:
                     file.close({"tracks": json.dumps(listed)})
                 write_rig(self.rig, partial(rig_file))
                 # From here the folder is no finished session until run.toml is back.
-                for name in (RUN, *DERIVED):
-                    (self.folder / name).unlink(missing_ok=True)
+                for pattern in (RUN, *DERIVED):
+                    for path in self.folder.glob(pattern):
+                        path.unlink()
                 for path in (rig_file, *(self.folder / name for name in self._files)):
                     put_in_place(partial(path), path)
             write_record(record, self.folder / RUN)

@@ -95,7 +95,7 @@ def write_overlay_video(
     fps = (len(session) - 1) / span if span > 0 else 30.0
     with ExitStack() as stack:
         task = stack.enter_context(progress.task("overlays", total=len(session)))
-        written = {view: folder / f"overlay_{view}.mp4" for view in session.views if view in paths}
+        written = {view: overlay_path(folder, view) for view in session.views if view in paths}
         writers = {view: stack.enter_context(VideoWriter(path, fps)) for view, path in written.items()}
         for pictures in _overlaid(session, paths):
             for view, picture in zip(session.views, pictures, strict=True):
@@ -103,6 +103,11 @@ def write_overlay_video(
                     writers[view].write(picture)
             task.advance()
     return list(written.values())
+
+
+def overlay_path(folder: Path, view: str) -> Path:
+    """The file of one view's overlay."""
+    return folder / f"overlay_{view}.mp4"
 
 
 def _overlaid(session: Session, paths: dict[str, Path]) -> Iterator[list[Picture | None]]:
