@@ -55,3 +55,7 @@ class CalibrationError(HandloomError):
 
 class DataSetError(HandloomError):
     """A data set's folder is incomplete, malformed or not of the layout it was said to be."""
+
+
+class SynthesisError(HandloomError):
+    """Pictures cannot be made as asked for."""

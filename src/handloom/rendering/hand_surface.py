@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from handloom.hand import HandModel
-from handloom.hand.kinematics import rotation_from_vector
+from handloom.rendering.forearm import cap, forearm_rings, tube
 from handloom.rendering.renderer import Surface
 from handloom.rendering.skin import Complexion, bake_forearm, bake_hand
 
@@ -34,8 +34,6 @@ _RINGS = (
     (0.230, 1.74, 1.80, True),
     (0.420, 2.00, 2.10, True),
 )
-_BEND_M = 0.05
-"""Length of arm over which the wrist bends."""
 
 
 class HandSurface:
@@ -55,7 +53,7 @@ class HandSurface:
         first = len(model.template)
         near = np.vstack([self._loop, first + np.arange(rings * count).reshape(rings, count)])
         centre = first + rings * count
-        self.faces = np.vstack([model.faces, _tube(near), _cap(near[-1], centre)])
+        self.faces = np.vstack([model.faces, tube(near), cap(near[-1], centre)])
 
         # The hand's chart fills the left half of the texture, the forearm the right.
         across = np.linspace(0.53, 0.98, count + 1)
@@ -66,7 +64,7 @@ class HandSurface:
         end = len(hand_uv) + len(grid)
         self.uv = np.vstack([hand_uv, grid, [[0.755, 0.01]]])
         self.uv_faces = np.vstack(
-            [model.uv_faces, _tube(corner, closed=False), _cap(corner[-1], end, closed=False)]
+            [model.uv_faces, tube(corner, closed=False), cap(corner[-1], end, closed=False)]
         )
 
         rest = self._with_forearm(model.template, np.eye(3), np.zeros(3))
@@ -96,29 +94,10 @@ class HandSurface:
         return Surface(full, self.faces, self.uv, self.uv_faces, self.texture)
 
     def _with_forearm(self, vertices: Array, R: Array, bend: Array) -> Array:
-        edge = vertices[self._loop]
-        centre = edge.mean(axis=0)
-        spokes = (edge - centre) @ R
-        # The edge is not quite square to the arm: it straightens over the bend.
-        square = spokes * [1.0, 0.0, 1.0]
-        steps = np.linspace(0.0, 0.45, 91)
-        turn = rotation_from_vector(np.clip(steps / _BEND_M, 0, 1)[:, None] * bend)
-        path = np.vstack(
-            [
-                np.zeros(3),
-                -np.cumsum((turn[1:, :, 1] + turn[:-1, :, 1]) / 2 * np.diff(steps)[:, None], axis=0),
-            ]
-        )
-        distance, girth = (
-            np.array([ring[0] for ring in _RINGS]),
-            np.array([(w, 1.0, d) for _, w, d, _ in _RINGS]),
-        )
-        centres = np.stack([np.interp(distance, steps, path[:, axis]) for axis in range(3)], axis=-1)
-        bent = np.clip(distance / _BEND_M, 0, 1)[:, None, None]
-        rings = ((1 - bent) * spokes + bent * square) * girth[:, None]
-        rings = centres[:, None] + rings @ rotation_from_vector(bent[..., 0] * bend).swapaxes(-1, -2)
-        arm = np.vstack([rings.reshape(-1, 3), rings[-1].mean(axis=0)]) @ R.T + centre
-        return np.vstack([vertices, arm])
+        distance = np.array([ring[0] for ring in _RINGS])
+        girth = np.array([(width, depth) for _, width, depth, _ in _RINGS])
+        rings = forearm_rings(vertices[self._loop], R, bend, distance, girth)
+        return np.vstack([vertices, rings.reshape(-1, 3), rings[-1].mean(axis=0)])
 
 
 def wrist_loop(faces: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -130,15 +109,3 @@ def wrist_loop(faces: NDArray[np.int64]) -> NDArray[np.int64]:
     while (step := following[loop[-1]]) != loop[0]:
         loop.append(step)
     return np.array(loop)
-
-
-def _tube(rings: NDArray[np.int64], *, closed: bool = True) -> NDArray[np.int64]:
-    """Triangles between rings (R, N) of indices; ``closed`` joins the last column to the first."""
-    here = np.hstack([rings, rings[:, :1]]) if closed else rings
-    a, b, c, d = here[:-1, :-1], here[:-1, 1:], here[1:, :-1], here[1:, 1:]
-    return np.concatenate([np.stack([b, a, c], axis=-1), np.stack([b, c, d], axis=-1)]).reshape(-1, 3)
-
-
-def _cap(ring: NDArray[np.int64], centre: int, *, closed: bool = True) -> NDArray[np.int64]:
-    here = np.append(ring, ring[0]) if closed else ring
-    return np.stack([here[1:], here[:-1], np.full(len(here) - 1, centre)], axis=-1)

@@ -67,20 +67,20 @@ def random_motion(
     poses = np.array([gesture(names[pick]) for pick in picks])
     poses[..., 0] += rng.normal(0.0, 0.12, poses.shape[:2])
     poses[..., 1] += rng.normal(0.0, 0.05, poses.shape[:2])
-    angles = model.clamp(_through(at, model.clamp(poses), time))
+    angles = model.clamp(minimum_jerk(at, model.clamp(poses), time))
 
     at = keys((0.8, 1.6))
     mirror = 1.0 if model.side == "right" else -1.0
     turns = rng.normal(0.0, turn, (len(at), 3)).clip(-1.8 * turn, 1.8 * turn) * [0.5, 0.5, 1.0]
     turns[:, 1] += 0.12 * mirror
-    R = rotation_from_vector(_through(at, turns, time)) @ RAISED
+    R = rotation_from_vector(minimum_jerk(at, turns, time)) @ RAISED
     places = np.asarray(centre) + rng.normal(0.0, wander, (len(at), 3)).clip(-2 * wander, 2 * wander)
     at_bend = keys((0.6, 1.3))
     bends = rng.uniform(-1.0, 1.0, (len(at_bend), 3)) * [0.45, 0.0, 0.25]
-    return HandMotion(angles, rigid(R, _through(at, places, time)), _through(at_bend, bends, time))
+    return HandMotion(angles, rigid(R, minimum_jerk(at, places, time)), minimum_jerk(at_bend, bends, time))
 
 
-def _through(at: Array, values: Array, time: Array) -> Array:
+def minimum_jerk(at: Array, values: Array, time: Array) -> Array:
     """Values (K, ...) reached at times ``at``, joined by minimum-jerk moves (Flash & Hogan 1985)."""
     k = np.clip(np.searchsorted(at, time, side="right") - 1, 0, len(at) - 2)
     s = np.clip((time - at[k]) / (at[k + 1] - at[k]), 0.0, 1.0)

@@ -1,0 +1,184 @@
+"""Light that leaves skin, cloth and things, pixel by pixel, in linear units.
+
+Diffuse light wraps round the terminator, red farthest: a cheap stand-in for light scattered under the skin.
+Ambient light comes from six sides (the ambient cube of McTaggart 2004), dimmed in crevices; the mirrored part
+has two lobes and grows towards grazing angles (Schlick 1994). Shadows of the key light are exponential shadow
+maps (Annen et al. 2008).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+_WRAP = (0.46, 0.24, 0.16)
+
+
+@njit(cache=True, error_model="numpy", fastmath=True)
+def radiance(
+    face, barycentric, vertices, normals, openness, faces, uv, uv_faces, texture_of, table, scatter, atlas, things,
+    eye, key, key_colour, rim, rim_colour, cube, R_cube_world, shadow, T_map_world, hardness, supersample, out,
+):  # fmt: skip
+    """Light all samples; ``out`` (h, w, 4) takes the mean of red, green, blue, and the share covered.
+
+    Samples of one pixel that fall on one face are lit together, at the middle of them.
+
+    ``table`` has a row (which of atlas and things, first texel, height, width) for every texture, ``scatter``
+    how far light wanders under its surface, from 0 to 1.
+    """
+    height, width = out.shape[0], out.shape[1]
+    count = supersample * supersample
+    for y in range(height):
+        for x in range(width):
+            red = green = blue = 0.0
+            covered = 0
+            u = v = w = 0.0
+            alike = 0
+            for sample in range(count):
+                row = y * supersample + sample // supersample
+                column = x * supersample + sample % supersample
+                f = face[row, column]
+                if f < 0:
+                    continue
+                u += barycentric[row, column, 0]
+                v += barycentric[row, column, 1]
+                w += barycentric[row, column, 2]
+                alike += 1
+                covered += 1
+                if sample + 1 < count:
+                    after = sample + 1
+                    row, column = (
+                        y * supersample + after // supersample,
+                        x * supersample + after % supersample,
+                    )
+                    if face[row, column] == f:
+                        continue
+                share = 1.0 / alike
+                r, g, b = _leaving(
+                    f, u * share, v * share, w * share, vertices, normals, openness, faces, uv, uv_faces,
+                    texture_of, table, scatter, atlas, things, eye, key, key_colour, rim, rim_colour, cube,
+                    R_cube_world, shadow, T_map_world, hardness,
+                )  # fmt: skip
+                red += alike * r
+                green += alike * g
+                blue += alike * b
+                u = v = w = 0.0
+                alike = 0
+            out[y, x, 0] = red / count
+            out[y, x, 1] = green / count
+            out[y, x, 2] = blue / count
+            out[y, x, 3] = covered / count
+
+
+@njit(cache=True, error_model="numpy", fastmath=True)
+def _leaving(
+    f, u, v, w, vertices, normals, openness, faces, uv, uv_faces, texture_of, table, scatter, atlas, things, eye,
+    key, key_colour, rim, rim_colour, cube, R, shadow, T, hardness,
+):  # fmt: skip
+    """Linear red, green and blue of one point of a face."""
+    a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
+    px = u * vertices[a, 0] + v * vertices[b, 0] + w * vertices[c, 0]
+    py = u * vertices[a, 1] + v * vertices[b, 1] + w * vertices[c, 1]
+    pz = u * vertices[a, 2] + v * vertices[b, 2] + w * vertices[c, 2]
+    nx = u * normals[a, 0] + v * normals[b, 0] + w * normals[c, 0]
+    ny = u * normals[a, 1] + v * normals[b, 1] + w * normals[c, 1]
+    nz = u * normals[a, 2] + v * normals[b, 2] + w * normals[c, 2]
+    open_share = u * openness[a] + v * openness[b] + w * openness[c]
+    scale = 1.0 / np.sqrt(nx * nx + ny * ny + nz * nz + 1e-20)
+    nx, ny, nz = nx * scale, ny * scale, nz * scale
+    ex, ey, ez = eye[0] - px, eye[1] - py, eye[2] - pz
+    scale = 1.0 / np.sqrt(ex * ex + ey * ey + ez * ez)
+    ex, ey, ez = ex * scale, ey * scale, ez * scale
+    hx, hy, hz = key[0] + ex, key[1] + ey, key[2] + ez
+    scale = 1.0 / np.sqrt(hx * hx + hy * hy + hz * hz + 1e-9)
+
+    t = texture_of[f]
+    i, j, k = uv_faces[f, 0], uv_faces[f, 1], uv_faces[f, 2]
+    rows, columns = table[t, 2], table[t, 3]
+    s0 = (u * uv[i, 0] + v * uv[j, 0] + w * uv[k, 0]) * columns - 0.5
+    t0 = (1.0 - (u * uv[i, 1] + v * uv[j, 1] + w * uv[k, 1])) * rows - 0.5
+    s0, t0 = min(max(s0, 0.0), columns - 1.001), min(max(t0, 0.0), rows - 1.001)
+    column, row = int(s0), int(t0)
+    s0, t0 = s0 - column, t0 - row
+    texels = atlas if table[t, 0] == 0 else things
+    p = table[t, 1] + row * columns + column
+    q = p + columns
+    w00, w01, w10, w11 = (1 - t0) * (1 - s0), (1 - t0) * s0, t0 * (1 - s0), t0 * s0
+    red = w00 * texels[p, 0] + w01 * texels[p + 1, 0] + w10 * texels[q, 0] + w11 * texels[q + 1, 0]
+    green = w00 * texels[p, 1] + w01 * texels[p + 1, 1] + w10 * texels[q, 1] + w11 * texels[q + 1, 1]
+    blue = w00 * texels[p, 2] + w01 * texels[p + 1, 2] + w10 * texels[q, 2] + w11 * texels[q + 1, 2]
+    gloss = w00 * texels[p, 3] + w01 * texels[p + 1, 3] + w10 * texels[q, 3] + w11 * texels[q + 1, 3]
+
+    lit = _lit(px, py, pz, shadow, T, hardness)
+    facing = nx * key[0] + ny * key[1] + nz * key[2]
+    behind = nx * rim[0] + ny * rim[1] + nz * rim[2]
+    looking = max(nx * ex + ny * ey + nz * ez, 0.0)
+    # Ambient light from six sides, once where the normal points, once where the eye's mirror image does.
+    mx, my, mz = 2.0 * looking * nx - ex, 2.0 * looking * ny - ey, 2.0 * looking * nz - ez
+    r_in, g_in, b_in = _around(nx, ny, nz, R, cube)
+    r_mirror, g_mirror, b_mirror = _around(mx, my, mz, R, cube)
+
+    grazing = 1.0 - looking
+    grazing *= grazing * grazing * grazing * grazing
+    mirror = gloss * (0.55 + 6.0 * grazing * (1.0 - min(gloss, 1.0)))
+    shine = max((nx * hx + ny * hy + nz * hz) * scale, 0.0)
+    shine *= shine
+    shine *= shine
+    shine *= shine
+    broad = shine
+    shine *= shine
+    shine *= shine
+    spot = mirror * lit * (0.45 * broad + 1.6 * shine) * min(max(4.0 * facing, 0.0), 1.0)
+    sheen = 0.8 * mirror * open_share
+    under = scatter[t]
+    wr, wg, wb = _WRAP[0] * under, _WRAP[1] * under, _WRAP[2] * under
+    # Light in a crevice has been on skin before, and comes redder.
+    ar = open_share + 0.35 * under * (1.0 - open_share)
+    ag = open_share + 0.10 * under * (1.0 - open_share)
+    ab = open_share
+    key_open = 0.35 + 0.65 * open_share
+    dr = key_colour[0] * _wrapped(facing, lit, wr) * key_open + rim_colour[0] * _wrapped(behind, 1.0, wr) * ar
+    dg = key_colour[1] * _wrapped(facing, lit, wg) * key_open + rim_colour[1] * _wrapped(behind, 1.0, wg) * ag
+    db = key_colour[2] * _wrapped(facing, lit, wb) * key_open + rim_colour[2] * _wrapped(behind, 1.0, wb) * ab
+    return (
+        red * (dr + r_in * ar) + spot * key_colour[0] + sheen * r_mirror,
+        green * (dg + g_in * ag) + spot * key_colour[1] + sheen * g_mirror,
+        blue * (db + b_in * ab) + spot * key_colour[2] + sheen * b_mirror,
+    )
+
+
+@njit(cache=True, fastmath=True)
+def _around(x, y, z, R, cube):
+    """Ambient light in a direction."""
+    a = R[0, 0] * x + R[0, 1] * y + R[0, 2] * z
+    b = R[1, 0] * x + R[1, 1] * y + R[1, 2] * z
+    c = R[2, 0] * x + R[2, 1] * y + R[2, 2] * z
+    i, j, k = 0 if a >= 0 else 1, 2 if b >= 0 else 3, 4 if c >= 0 else 5
+    a, b, c = a * a, b * b, c * c
+    return (
+        a * cube[i, 0] + b * cube[j, 0] + c * cube[k, 0],
+        a * cube[i, 1] + b * cube[j, 1] + c * cube[k, 1],
+        a * cube[i, 2] + b * cube[j, 2] + c * cube[k, 2],
+    )
+
+
+@njit(cache=True, fastmath=True)
+def _wrapped(facing, lit, wrap):
+    """Diffuse light of a source: the wider it wraps, the farther it reaches into shade and shadow."""
+    return max((facing + wrap) / (1.0 + wrap), 0.0) * (lit + 0.5 * wrap * (1.0 - lit))
+
+
+@njit(cache=True, fastmath=True)
+def _lit(x, y, z, shadow, T, hardness):
+    """Share of the key light that reaches a point."""
+    column = T[0, 0] * x + T[0, 1] * y + T[0, 2] * z + T[0, 3]
+    row = T[1, 0] * x + T[1, 1] * y + T[1, 2] * z + T[1, 3]
+    last = shadow.shape[0] - 1.001
+    column, row = min(max(column, 0.0), last), min(max(row, 0.0), last)
+    i, j = int(row), int(column)
+    s, t = column - j, row - i
+    occluder = (1 - t) * ((1 - s) * shadow[i, j] + s * shadow[i, j + 1]) + t * (
+        (1 - s) * shadow[i + 1, j] + s * shadow[i + 1, j + 1]
+    )
+    depth = T[2, 0] * x + T[2, 1] * y + T[2, 2] * z + T[2, 3]
+    return min(occluder * np.exp(-hardness * depth), 1.0)
