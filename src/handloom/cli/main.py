@@ -11,6 +11,7 @@ from rich.markup import escape
 from handloom.cli.board import board
 from handloom.cli.calibrate import calibrate
 from handloom.cli.demo import demo
+from handloom.cli.evaluate import evaluate
 from handloom.cli.export import export
 from handloom.cli.fit import fit
 from handloom.cli.image import image
@@ -28,7 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for command in (demo, board, calibrate, track, fit, image, view, report, export, models):
+for command in (demo, board, calibrate, track, fit, image, evaluate, view, report, export, models):
     app.command()(command)
 
 
