@@ -35,7 +35,7 @@ def made_hand(side: str, seed: int, camera: Camera, *, x: float = 0.0, mano: boo
         side,
         xy,
         posed.keypoints,
-        visible=rng.random(21) < 0.8,
+        visible=(rng.random(21) < 0.8) & ((xy >= 0) & (xy < camera.image_size[0])).all(axis=1),
         box=np.concatenate([xy.min(axis=0), xy.max(axis=0)]),
         vertices=posed.vertices,
         faces=model.faces.astype(np.int64),
