@@ -28,10 +28,10 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 from bench import BOTH_VIEWS, Clip, Scorecard, command_line, temugeb, use_two_cores
-from metrics import bone_length_variation
 from numpy.typing import NDArray
 
 from handloom.cameras import read_rig
+from handloom.evaluation.motion import bone_length_variation
 from handloom.fitting import FrameEvidence
 from handloom.fitting.causal import CausalFit
 from handloom.fitting.session import fit_session, scaled

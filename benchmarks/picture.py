@@ -24,13 +24,14 @@ from made_pictures import MadePicture, made_pictures
 from numpy.typing import NDArray
 
 from handloom.detection import DetectorPool, HandDetector, Reading
+from handloom.evaluation.alignment import procrustes_aligned, root_aligned
+from handloom.evaluation.joints import distances, mean
 from handloom.fitting.hand_size import HandSize, hand_length
 from handloom.fitting.picture import fit_picture
 from handloom.fitting.picture_evidence import PictureEvidence
 from handloom.fitting.sides import fit_sides
 from handloom.hand import load_open_hand
 from handloom.pictures import ImageOptions, image
-from handloom.pictures.truth import aligned
 from handloom.reconstruction import Tracker
 from handloom.skeleton import HAND
 from handloom.tracking import TrackOptions, track
@@ -50,13 +51,12 @@ PHOTOGRAPHS = "mediapipe/mediapipe/model_maker/python/vision/gesture_recognizer/
 
 def pa_mm(points: Array, truth: Array) -> float:
     """Mean distance after the best similarity without reflection, millimetres."""
-    return 1e3 * float(np.linalg.norm(aligned(points, truth) - truth, axis=1).mean())
+    return 1e3 * mean(distances(procrustes_aligned(points, truth), truth))
 
 
 def root_mm(points: Array, truth: Array) -> float:
     """Mean distance with the wrists on each other, millimetres."""
-    apart = (points - points[WRIST]) - (truth - truth[WRIST])
-    return 1e3 * float(np.linalg.norm(apart, axis=1).mean())
+    return 1e3 * mean(distances(root_aligned(points, truth, WRIST), truth))
 
 
 def readings(video: Path, pool: DetectorPool) -> list[Reading | None]:

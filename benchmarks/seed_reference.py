@@ -13,10 +13,11 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from metrics import acceleration_rms, bone_length_variation, project_pinhole, reprojection_rms
+from metrics import project_pinhole, reprojection_rms
 from seed.result import run_seed
 from seed.stereo_files import read_camera
 
+from handloom.evaluation.motion import acceleration_rms, bone_length_variation
 from handloom.skeleton import HAND
 
 BOTH_VIEWS = slice(12, 372)

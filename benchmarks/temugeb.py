@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 from bench import BOTH_VIEWS, Clip, Scorecard, command_line, temugeb
-from metrics import acceleration_rms, bone_length_variation, project_pinhole, reprojection_rms
+from metrics import project_pinhole, reprojection_rms
 from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 from scipy.optimize import minimize_scalar
@@ -23,6 +23,7 @@ from seed.result import SeedResult, read_seed, run_seed
 from seed.stereo_files import read_camera
 
 from handloom.cameras import CameraRig
+from handloom.evaluation.motion import acceleration_rms, bone_length_variation
 from handloom.session import Session
 from handloom.skeleton import FINGERS, HAND
 from handloom.tracking import TrackOptions, track

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 from bench import Clip, Scorecard, command_line
-from metrics import bone_lengths
 from numpy.typing import NDArray
 
 from handloom.demo import run_real_demo
+from handloom.evaluation.motion import bone_lengths
 from handloom.keypoints import Keypoints2D
 from handloom.reconstruction import triangulate_dlt
 from handloom.session import Session

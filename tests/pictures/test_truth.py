@@ -12,7 +12,6 @@ from hand_pictures import Shown
 from handloom.errors import HandloomError
 from handloom.pictures import ImageOptions, errors, read_conditions, read_hands, read_truth
 from handloom.pictures.search import HandSearch
-from handloom.pictures.truth import aligned
 
 PICTURES = [Path("a.jpg"), Path("b.jpg")]
 
@@ -86,13 +85,6 @@ def test_errors_against_the_truth(shown: Shown, search: HandSearch, tmp_path: Pa
     assert np.nanmean(error.px) < 12.0
     assert error.aligned_mm.mean() <= error.root_mm.mean()
     assert error.aligned_mm.mean() < 12.0
-
-
-def test_alignment_does_not_mirror() -> None:
-    points = np.random.default_rng(0).normal(size=(21, 3))
-    turned = 2.0 * points @ np.array([[0, -1, 0], [1, 0, 0], [0, 0, 1.0]]) + [1, 2, 3]
-    assert np.allclose(aligned(turned, points), points)
-    assert np.linalg.norm(aligned(points * [-1, 1, 1], points) - points, axis=1).mean() > 0.1
 
 
 def test_conditions_by_picture(tmp_path: Path) -> None:

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from handloom.evaluation.joints import by_finger
 from handloom.export.posed_glb import posed_glb
 from handloom.hand.angles import clinical_angles
 from handloom.pictures.result import FoundHand, PictureResult
-from handloom.pictures.truth import HandError, by_finger
+from handloom.pictures.truth import HandError
 from handloom.session.files import make_folder, whole_file
 from handloom.session.layout import package_version
 from handloom.skeleton import HAND

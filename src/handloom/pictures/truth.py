@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from handloom.errors import HandloomError
+from handloom.evaluation.alignment import procrustes_aligned, root_aligned
+from handloom.evaluation.joints import distances
 from handloom.pictures.result import FoundHand, PictureResult
-from handloom.skeleton import FINGERS, HAND
+from handloom.skeleton import HAND
 
 Array = NDArray[np.float64]
 
@@ -105,35 +107,14 @@ def errors(result: PictureResult, truth: PictureTruth) -> dict[int, HandError]:
     return matched
 
 
-def aligned(points: Array, target: Array) -> Array:
-    """(n, 3) points moved, turned and scaled onto (n, 3) targets, without reflection (Umeyama 1991)."""
-    a, b = target - target.mean(axis=0), points - points.mean(axis=0)
-    U, D, Vt = np.linalg.svd(b.T @ a)
-    signs = np.array([1.0, 1.0, np.sign(np.linalg.det(U @ Vt))])
-    scale = (D * signs).sum() / max(float((b * b).sum()), 1e-18)
-    return np.asarray(scale * b @ (U * signs) @ Vt + target.mean(axis=0))
-
-
-def by_finger(values: Array) -> dict[str, float]:
-    """Mean of (..., 21) values for the wrist and every finger, NaN left out."""
-    groups = {"wrist": [0]} | {f: HAND.indices(j for j in HAND.joints if j.startswith(f)) for f in FINGERS}
-    return {name: mean(values[..., joints]) for name, joints in groups.items()}
-
-
-def mean(values: Array) -> float:
-    """Mean without NaN; NaN of nothing."""
-    known = values[np.isfinite(values)]
-    return float(known.mean()) if known.size else float("nan")
-
-
 def _error(hand: FoundHand, xy: Array, xyz: Array | None) -> HandError:
-    px = np.linalg.norm(hand.reading.xy - xy, axis=-1)
+    px = distances(hand.reading.xy, xy)
     if xyz is None:
         nothing = np.full(len(HAND), np.nan)
         return HandError(px, nothing, nothing, float("nan"))
     ours = hand.verdict.fit.keypoints
-    root = np.linalg.norm((ours - ours[0]) - (xyz - xyz[0]), axis=1)
-    pa = np.linalg.norm(aligned(ours, xyz) - xyz, axis=1)
+    root = distances(root_aligned(ours, xyz, HAND.index("wrist")), xyz)
+    pa = distances(procrustes_aligned(ours, xyz), xyz)
     return HandError(px, 1e3 * root, 1e3 * pa, 1e3 * float(np.linalg.norm(ours[0] - xyz[0])))
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from handloom.evaluation.joints import by_finger, mean
 from handloom.pictures import HandError, PictureResult
 from handloom.pictures.indicators import INDICATORS
-from handloom.pictures.truth import by_finger, mean
 
 Errors = Mapping[str, Mapping[int, HandError]]
 
