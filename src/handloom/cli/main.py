@@ -10,11 +10,13 @@ from rich.markup import escape
 
 from handloom.cli.board import board
 from handloom.cli.calibrate import calibrate
+from handloom.cli.datasets import datasets
 from handloom.cli.demo import demo
 from handloom.cli.evaluate import evaluate
 from handloom.cli.export import export
 from handloom.cli.fit import fit
 from handloom.cli.image import image
+from handloom.cli.live import live
 from handloom.cli.models import models
 from handloom.cli.track import track
 from handloom.cli.view import report, view
@@ -29,8 +31,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for command in (demo, board, calibrate, track, fit, image, evaluate, view, report, export, models):
+for command in (demo, board, calibrate, track, fit, live, image, evaluate, view, report, export, models):
     app.command()(command)
+app.add_typer(datasets, name="datasets")
 
 
 def main() -> None:
