@@ -85,8 +85,7 @@ class CocoHands:
             for annotation in content["annotations"]:
                 if annotation["image_id"] not in self._images:
                     raise ValueError(
-                        f"annotation {annotation['id']} is of the image {annotation['image_id']}, "
-                        "which is not in its list"
+                        f"an annotation is of the image {annotation['image_id']}, which is not in its list"
                     )
                 if not annotation.get("iscrowd") and any(True for _ in _labelled(annotation)):
                     self._annotations.setdefault(annotation["image_id"], []).append(annotation)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
+from handloom.datasets.coco import CocoHands
 from handloom.errors import HandloomError
 from handloom.evaluation.alignment import procrustes_aligned, root_aligned
 from handloom.evaluation.joints import distances
@@ -59,7 +60,7 @@ def read_truth(path: str | Path, pictures: Sequence[Path]) -> dict[Path, Picture
     Args:
         path: JSON. FreiHAND: a list of (21, 3) joints in metres, one for each picture in natural order, or
             ``{"xyz": [...], "K": [...]}`` with intrinsics that give the pixels too; a list of (21, 2) is of
-            pixels. COCO: ``{"images": [...], "annotations": [...]}`` with 21 keypoints x, y, visibility.
+            pixels. COCO: ``{"images": [...], "annotations": [...]}``, see :mod:`handloom.datasets.coco`.
         pictures: what it must fit.
 
     Raises:
@@ -76,7 +77,7 @@ def read_truth(path: str | Path, pictures: Sequence[Path]) -> dict[Path, Picture
         raise HandloomError(f"The truth {path} is no JSON: {error}.", _REMEDY) from error
     try:
         if isinstance(content, dict) and "annotations" in content:
-            return _coco(content, path, pictures)
+            return _coco(path, pictures)
         if isinstance(content, dict) and "xyz" in content:
             return _in_order(content["xyz"], content.get("K"), path, pictures)
         if isinstance(content, list):
@@ -139,22 +140,17 @@ def _in_order(values: Any, K: Any, path: Path, pictures: Sequence[Path]) -> dict
     return truth
 
 
-def _coco(content: dict[str, Any], path: Path, pictures: Sequence[Path]) -> dict[Path, PictureTruth]:
+def _coco(path: Path, pictures: Sequence[Path]) -> dict[Path, PictureTruth]:
     by_name = {picture.name: picture for picture in pictures}
-    images = {entry["id"]: Path(entry["file_name"]).name for entry in content["images"]}
-    hands: dict[Path, list[Array]] = {}
-    for annotation in content["annotations"]:
-        values = np.array(annotation["keypoints"], dtype=np.float64)
-        if values.size != 3 * len(HAND):
-            raise HandloomError(f"An annotation of {path} has {values.size // 3} keypoints, not 21.", _REMEDY)
-        points = values.reshape(len(HAND), 3)
-        name = images[annotation["image_id"]]
-        if name in by_name:
-            seen = points[:, 2:] > 0
-            hands.setdefault(by_name[name], []).append(np.where(seen, points[:, :2], np.nan))
-    if not hands:
+    labelled = CocoHands(path)
+    truth = {}
+    for index, name in enumerate(labelled.file_names):
+        picture = by_name.get(Path(name).name)
+        if picture is not None:
+            truth[picture] = PictureTruth(np.stack([hand.xy for hand in labelled.labels(index).hands]), None)
+    if not truth:
         raise HandloomError(
             f"{path} labels none of the {len(pictures)} pictures.",
             "Its file_name must be the pictures' names.",
         )
-    return {picture: PictureTruth(np.stack(found), None) for picture, found in hands.items()}
+    return truth
