@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import tarfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -19,7 +18,7 @@ from handloom.datasets.pictures import JPG_QUALITY, as_jpg, as_png
 from handloom.datasets.sample import Sample
 from handloom.datasets.sample_json import sample_to_json
 from handloom.datasets.writer import require_parts
-from handloom.session.files import explained, make_folder, whole_file
+from handloom.session.files import make_folder, whole_file
 
 
 class WebDatasetWriter:
@@ -100,11 +99,8 @@ class WebDatasetWriter:
         data = _npy(faces.astype(np.int32))
         path = self.folder / f"faces-{hashlib.sha256(data).hexdigest()[:12]}.npy"
         if not path.exists():
-            # Several processes may meet them at once.
-            temporary = path.with_name(f".{os.getpid()}-{path.name}")
-            with explained(path):
+            with whole_file(path, rivals=True) as temporary:
                 temporary.write_bytes(data)
-                temporary.replace(path)
         return path.name
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -61,15 +62,19 @@ def partial(path: Path) -> Path:
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
+def whole_file(path: Path, *, rivals: bool = False) -> Iterator[Path]:
     """Write ``path`` in one piece: yields a temporary name beside it that replaces it on success.
 
     Whatever fails, the temporary file is removed and a file that was there before stays as it was.
 
+    Args:
+        path: of the file.
+        rivals: whether others may be writing the same file; each then has a temporary one of its own.
+
     Raises:
         SessionError: if the file system refuses.
     """
-    temporary = partial(path)
+    temporary = partial(path.with_name(f"{secrets.token_hex(6)}-{path.name}") if rivals else path)
     try:
         with explained(path):
             yield temporary
