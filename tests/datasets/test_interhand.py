@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 from captured_hands import HANDS, camera, capture
+from made_samples import made_samples
 from mano_files import mano_content, write_mano
 from scipy.spatial.transform import Rotation
 
+from handloom.datasets import check
 from handloom.datasets.interhand import InterHand
 from handloom.datasets.interhand_writer import InterHandWriter
 from handloom.errors import DataSetError
@@ -334,3 +336,10 @@ def test_pictures_of_one_moment_that_disagree_are_refused(tmp_path: Path) -> Non
 def test_sample_that_the_layout_cannot_hold_is_refused(tmp_path: Path, sample: Any, problem: str) -> None:
     with pytest.raises(DataSetError, match=problem):
         InterHandWriter(tmp_path / "set").write_part(0, 0, [sample])
+
+
+def test_what_is_written_agrees_with_itself(tmp_path: Path) -> None:
+    writer = InterHandWriter(tmp_path / "set")
+    writer.write_part(0, 0, made_samples(6, ("left", "right")))
+    writer.finish(1)
+    assert check(InterHand(tmp_path / "set")).findings == ()

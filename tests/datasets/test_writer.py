@@ -9,7 +9,7 @@ from handloom.datasets.registry import open_dataset
 from handloom.datasets.writer import WRITERS, get_writer
 from handloom.errors import DataSetError, SessionError
 
-LAYOUTS = ("freihand", "rhd", "webdataset")
+LAYOUTS = tuple(WRITERS)
 
 
 def files(folder):
@@ -92,4 +92,4 @@ def test_unknown_layouts_and_places_are_refused(tmp_path):
         get_writer("nyu", tmp_path)
     with pytest.raises(SessionError):
         get_writer("rhd", tmp_path / "no" / "such")
-    assert set(LAYOUTS) < set(WRITERS)
+    assert set(LAYOUTS) == set(WRITERS)

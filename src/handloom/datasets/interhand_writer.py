@@ -25,9 +25,9 @@ _SAME_MM, _SAME = 1e-3, 1e-9
 class InterHandWriter(PartWriter):
     """Writes joints in space, cameras and pictures as InterHand2.6M.
 
-    Pictures of one moment share their joints in the world: ``Sample.moment`` is ``"<capture>/<frame>"`` in
-    numbers, or one number, which is a capture of a single frame. Cameras stand still within a capture and
-    are named by the number that their name ends with. A sample without a moment is a capture of its own.
+    Pictures of one moment share their joints in the world: two numbers in ``Sample.moment`` are the capture
+    and its frame, as in ``"3/41"``; one is a capture of a single frame. Cameras stand still within a capture
+    and are named by the number that their name ends with. A sample without a moment is a capture of its own.
     What the layout cannot hold is left out: visibility, masks, depth, normals and the hand's parameters.
 
     Args:
@@ -126,13 +126,13 @@ class InterHandWriter(PartWriter):
 def _moment(sample: Sample, index: int) -> tuple[int, int]:
     if sample.moment is None:
         return index, 0
-    found = re.fullmatch(r"(\d+)(?:/(\d+))?", sample.moment)
-    if found is None:
+    found = [int(digits) for digits in re.findall(r"\d+", sample.moment)]
+    if len(found) not in (1, 2):
         raise DataSetError(
             f"The sample {sample.key} is of the moment {sample.moment!r}.",
             "InterHand2.6M numbers moments: name them <capture>/<frame>.",
         )
-    return int(found[1]), int(found[2] or 0)
+    return found[0], found[1] if len(found) == 2 else 0
 
 
 def _number(name: str) -> int:
