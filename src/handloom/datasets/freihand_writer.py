@@ -57,10 +57,12 @@ class FreiHandWriter(PartWriter):
         """The intrinsics, which every reader asks for."""
         return f"{self.split}_K.json"
 
-    def add(self, stage: Path, index: int, sample: Sample) -> dict[str, Any]:
-        """See :class:`~handloom.datasets.writer.PartWriter`."""
+    def add(self, stage: Path, index: int, sample: Sample) -> dict[str, str]:
+        """See :class:`~handloom.datasets.writer.PartWriter`; records are text that is only joined."""
         hand = _only_right_hand(sample)
-        if sample.image is None or sample.camera is None or not np.isfinite(hand.xyz).all():
+        vertices = hand.vertices if self._with_vertices else None
+        whole = all(np.isfinite(points).all() for points in (hand.xyz, vertices) if points is not None)
+        if sample.image is None or sample.camera is None or not whole:
             raise DataSetError(
                 f"Sample {sample.key} cannot be written as FreiHAND: it needs a picture, K and all joints.",
                 "Leave the sample out, or choose another layout.",
@@ -69,18 +71,19 @@ class FreiHandWriter(PartWriter):
         if sample.parts is not None:
             mask = (sample.parts >= min(FIRST_PART.values())).astype(np.uint8) * np.uint8(255)
             save(stage / self.split / "mask" / f"{index:08d}.jpg", as_jpg(mask, _MASK_QUALITY))
-        record: dict[str, Any] = {
+        entries: dict[str, Any] = {
             "K": sample.camera.K.tolist(),
             "xyz": hand.xyz.tolist(),
             "scale": float(np.linalg.norm(hand.xyz[_AFTER_ROOT] - hand.xyz[_ROOT])),
         }
-        if self._with_vertices and hand.vertices is not None:
-            record["verts"] = np.round(hand.vertices, 7).tolist()
         if hand.mano is not None:
-            record["mano"] = [_mano(sample, hand)]
+            entries["mano"] = [_mano(sample, hand)]
+        record = {name: json.dumps(entry, allow_nan=False) for name, entry in entries.items()}
+        if vertices is not None:
+            record["verts"] = _rows(vertices)
         return record
 
-    def join(self, stage: Path, records: Iterator[dict[str, Any]]) -> None:
+    def join(self, stage: Path, records: Iterator[dict[str, str]]) -> None:
         """See :class:`~handloom.datasets.writer.PartWriter`."""
         with ExitStack() as stack:
             files: dict[str, Any] = {}
@@ -95,7 +98,7 @@ class FreiHandWriter(PartWriter):
                         "A FreiHAND set says the same of all its samples: write them with the same options.",
                     )
                 for key, file in files.items():
-                    file.write(("[" if number == 0 else ", ") + json.dumps(record[key], allow_nan=False))
+                    file.write(("[" if number == 0 else ", ") + record[key])
             if not files:
                 raise DataSetError("There is no sample to write.", "Ask for one at least.")
             for file in files.values():
@@ -125,3 +128,9 @@ def _mano(sample: Sample, hand: HandLabel) -> list[float]:
     scale = (K[0, 0] + K[1, 1]) / 2 / root[2]
     pixel = K[:2, 2] + scale * root[:2]
     return [*hand.mano.pose.tolist(), *hand.mano.shape.tolist(), *pixel.tolist(), float(scale)]
+
+
+def _rows(vertices: Array) -> str:
+    """(V, 3) numbers as JSON; in one step, as meshes are most of the text of a set."""
+    rows = ", ".join(["[%.7f, %.7f, %.7f]"] * len(vertices))
+    return f"[{rows}]" % tuple(vertices.ravel().tolist())
