@@ -17,7 +17,6 @@ SIGNS = {
     "interhand": "annotations/test/InterHand2.6M_test_data.json",
     "ho3d": "train/ABF10/meta/0000.pkl",
     "dexycb": "20200709-subject-01/20200709_141754/meta.yml",
-    "dexycb": "20200709-subject-01/20200709_141754/meta.yml",
     "onehand10k": "Train/label_joint.txt",
     "cmu": "hand_labels/manual_train/a.json",
     "session": "run.toml",

@@ -38,7 +38,6 @@ LAYOUTS = {
     ),
     "ho3d": Layout(f"{_HERE}.ho3d:Ho3d", ("train/*/meta", "evaluation/*/meta")),
     "dexycb": Layout(f"{_HERE}.dexycb:DexYcb", ("*/*/meta.yml",)),
-    "dexycb": Layout(f"{_HERE}.dexycb:DexYcb", ("*/*/meta.yml", "calibration/extrinsics_*")),
     "onehand10k": Layout(f"{_HERE}.onehand10k:OneHand10K", ("*/label_joint.txt",)),
     "cmu": Layout(
         f"{_HERE}.cmu:CmuHands",
