@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from handloom.datasets.maps import map_as_png
 from handloom.datasets.orders import order
 from handloom.datasets.pictures import as_png, save
 from handloom.datasets.rhd import SIDES, SPLITS, TO_RHD, encoded_depth
@@ -59,9 +60,9 @@ class RhdWriter(PartWriter):
         name = f"{index:05d}.png"
         save(stage / self.split / "color" / name, as_png(sample.image))
         if sample.parts is not None:
-            save(stage / self.split / "mask" / name, as_png(TO_RHD[sample.parts]))
+            save(stage / self.split / "mask" / name, map_as_png(TO_RHD[sample.parts]))
         if sample.depth is not None:
-            save(stage / self.split / "depth" / name, as_png(encoded_depth(sample.depth)))
+            save(stage / self.split / "depth" / name, map_as_png(encoded_depth(sample.depth)))
         pixels, points = np.zeros((2, 21, 3)), np.zeros((2, 21, 3))
         rhd = order("rhd")
         for hand in sample.hands:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from handloom.datasets.maps import DEPTH_UNIT_M, encoded_depth, encoded_normals
+from handloom.datasets.maps import DEPTH_UNIT_M, encoded_depth, encoded_normals, map_as_png
 from handloom.datasets.pictures import JPG_QUALITY, as_jpg, as_png
 from handloom.datasets.sample import Sample
 from handloom.datasets.sample_json import sample_to_json
@@ -83,11 +83,11 @@ class WebDatasetWriter:
                 yield "jpg", as_jpg(sample.image, self._quality)
         if self._maps:
             if sample.parts is not None:
-                yield "parts.png", as_png(sample.parts)
+                yield "parts.png", map_as_png(sample.parts)
             if sample.depth is not None:
-                yield "depth.png", as_png(encoded_depth(sample.depth, self._depth_unit_m))
+                yield "depth.png", map_as_png(encoded_depth(sample.depth, self._depth_unit_m))
             if sample.normals is not None:
-                yield "normals.png", as_png(encoded_normals(sample.normals))
+                yield "normals.png", map_as_png(encoded_normals(sample.normals))
         for h, hand in enumerate(sample.hands):
             if self._vertices and hand.vertices is not None:
                 yield f"vertices{h}.npy", _npy(hand.vertices.astype(np.float32))
