@@ -144,7 +144,9 @@ def evaluate(
     main = next(iter(ours.mm), None)
     ranked = _hand_means(ours.px if main is None else ours.mm[main], len(truth))
     both = interacting(truth)
-    groups = {"single": ~both, "interacting": both} if protocol.two_hands else {}
+    groups = (
+        {"single": ~both, "interacting": both} if protocol.two_hands and 0 < both.sum() < len(both) else {}
+    )
     return Result(
         protocol=protocol,
         figures=tables[PREDICTED],

@@ -38,15 +38,16 @@ def f_scores(points: ArrayLike, target: ArrayLike, thresholds: ArrayLike = F_THR
     precision and recall have each other's names; F is the same).
     """
     limits = np.atleast_1d(np.asarray(thresholds, np.float64))
-    ours = np.asarray(points, np.float64)
-    theirs = np.asarray(target, np.float64)
-    ours, theirs = (x[np.isfinite(x).all(axis=-1)] for x in (ours, theirs))
+    ours, theirs = (
+        x[np.isfinite(x).all(axis=-1)]
+        for x in (np.asarray(points, np.float64), np.asarray(target, np.float64))
+    )
     if not len(ours) or not len(theirs):
         return [FScore(0.0, 0.0, 0.0) for _ in limits]
     # Beyond the largest threshold a distance need not be known.
     bound = float(limits.max()) * (1.0 + 1e-9)
-    there = cKDTree(theirs).query(ours, distance_upper_bound=bound)[0]
-    back = cKDTree(ours).query(theirs, distance_upper_bound=bound)[0]
+    there = _tree(theirs).query(ours, distance_upper_bound=bound)[0]
+    back = _tree(ours).query(theirs, distance_upper_bound=bound)[0]
     scores = []
     for limit in limits:
         precision, recall = float((there < limit).mean()), float((back < limit).mean())
@@ -71,3 +72,8 @@ def pa_vertex_errors(vertices: ArrayLike, target: ArrayLike, *, reflection: bool
     Joints and vertices are aligned independently in FreiHAND's evaluation: PA-MPVPE is the mean of these.
     """
     return distances(procrustes_aligned(vertices, target, reflection=reflection), target)
+
+
+def _tree(points: Array) -> cKDTree:
+    """A tree of points; where all coincide of one, as a tree takes long to tell them apart."""
+    return cKDTree(points if np.ptp(points, axis=0).any() else points[:1])
