@@ -27,7 +27,7 @@ def test_a_view_of_other_pixels_is_written_as_it_looks() -> None:
 
 
 def test_areas_of_one_value_cost_next_to_nothing() -> None:
-    assert len(map_as_png(np.full((256, 256, 3), 7, dtype=np.uint16))) < 1000
+    assert len(map_as_png(np.full((256, 256, 3), 7, dtype=np.uint16))) < 2000
 
 
 def test_normals_keep_what_is_known_and_nothing_else() -> None:
