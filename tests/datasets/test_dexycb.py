@@ -106,6 +106,20 @@ def test_255_is_the_hand_and_other_numbers_are_objects(folder: Path) -> None:
     assert (parts > 0).sum() == 1600
 
 
+def test_depth_is_millimetres_and_zero_is_unknown(folder: Path) -> None:
+    dataset = DexYcb(folder)
+    assert dataset[0].depth is None
+    coded = np.zeros((480, 640), np.uint16)
+    coded[10, 20] = 1234
+    sequence = folder / "20200709-subject-01" / "20200709_141754"
+    cv2.imwrite(str(sequence / SERIALS[0] / "aligned_depth_to_color_000000.png"), coded)
+    depth = dataset[0].depth
+    assert depth is not None
+    assert depth.dtype == np.float32
+    assert depth[10, 20] == pytest.approx(1.234)
+    assert np.isnan(depth[0, 0])
+
+
 def test_mano_is_coefficients_from_the_mean_pose(folder: Path) -> None:
     assert DexYcb(folder).labels(0).hands[0].mano is None
     models = folder / "mano"

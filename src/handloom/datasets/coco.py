@@ -87,7 +87,7 @@ class CocoHands:
                     raise ValueError(
                         f"an annotation is of the image {annotation['image_id']}, which is not in its list"
                     )
-                if not annotation.get("iscrowd") and any(True for _ in _labelled(annotation)):
+                if not annotation.get("iscrowd") and any(True for _ in _lists(annotation)):
                     self._annotations.setdefault(annotation["image_id"], []).append(annotation)
             self.name = self._layout(content["annotations"])
         if not self._annotations:
@@ -113,7 +113,8 @@ class CocoHands:
         """A picture's hands without the picture."""
         key = self._ids[index]
         with reading(self.path, "The annotation file"):
-            hands = tuple(hand for annotation in self._annotations[key] for hand in _labelled(annotation))
+            lists = (found for annotation in self._annotations[key] for found in _lists(annotation))
+            hands = tuple(_hand(*found) for found in lists)
         return Sample(str(key), None, None, hands)
 
     def __getitem__(self, index: int) -> Sample:
@@ -138,43 +139,44 @@ class CocoHands:
         return _IN_ONE_LIST[len(first["keypoints"]) // 3][0]
 
 
-def _labelled(annotation: Mapping[str, Any]) -> Iterator[HandLabel]:
-    """The hands of an annotation that have at least one labelled keypoint.
+def _lists(annotation: Mapping[str, Any]) -> Iterator[tuple[str, list[float], Sequence[float] | None]]:
+    """Side, 21 times x, y and flag, and box of the hands with at least one labelled keypoint.
 
     Raises:
-        KeyError, ValueError: if the annotation is not of this layout.
+        KeyError, TypeError, ValueError: if the annotation is not of this layout.
     """
+    hands: list[tuple[str, list[float], Sequence[float] | None]] = []
     if "lefthand_kpts" in annotation:
         for side in _SIDES:
             if annotation[f"{side}hand_valid"]:
-                keypoints = numbers(annotation[f"{side}hand_kpts"], (len(HAND), 3), f"{side}hand_kpts")
-                yield from _hand(side, keypoints, annotation.get(f"{side}hand_box"))
-        return
-    flat = annotation["keypoints"]
-    if len(flat) % 3 or len(flat) // 3 not in _IN_ONE_LIST:
-        raise ValueError(
-            f"an annotation has {len(flat)} numbers for keypoints; hands have 3 × {len(HAND)}, or stand in "
-            f"lists of {' or '.join(str(count) for count in _IN_ONE_LIST if count > len(HAND))} keypoints"
-        )
-    _, begins = _IN_ONE_LIST[len(flat) // 3]
-    points = numbers(flat, (len(flat) // 3, 3), "keypoints")
-    for side, begin in begins.items():
-        of_hand = annotation.get("bbox") if side == "unknown" else None
-        if side == "unknown" and annotation.get("hand_type") in _SIDES:
-            side = str(annotation["hand_type"])
-        yield from _hand(side, points[begin : begin + len(HAND)], of_hand)
+                hands.append((side, annotation[f"{side}hand_kpts"], annotation.get(f"{side}hand_box")))
+    else:
+        values = annotation["keypoints"]
+        if len(values) % 3 or len(values) // 3 not in _IN_ONE_LIST:
+            known = " or ".join(f"3 × {count}" for count in _IN_ONE_LIST)
+            raise ValueError(f"an annotation has {len(values)} numbers for keypoints, not {known}")
+        _, begins = _IN_ONE_LIST[len(values) // 3]
+        box = annotation.get("bbox") if "unknown" in begins else None
+        for side, begin in begins.items():
+            if side == "unknown" and annotation.get("hand_type") in _SIDES:
+                side = str(annotation["hand_type"])
+            hands.append((side, values[3 * begin : 3 * (begin + len(HAND))], box))
+    for side, values, box in hands:
+        if len(values) != 3 * len(HAND):
+            raise ValueError(f"a hand has {len(values)} numbers for keypoints, not 3 × {len(HAND)}")
+        if any(flag > 0 for flag in values[2::3]):
+            yield side, values, box
 
 
-def _hand(side: str, keypoints: Array, box: Sequence[float] | None) -> Iterator[HandLabel]:
+def _hand(side: str, values: list[float], box: Sequence[float] | None) -> HandLabel:
+    keypoints = numbers(values, (len(HAND), 3), "a hand")
     flag = keypoints[:, 2]
-    if not (flag > 0).any():
-        return
-    xy = np.where(flag[:, None] > 0, keypoints[:, :2], np.nan)
     edges = None
     if box is not None and len(box) == 4 and box[2] > 0 and box[3] > 0:
         left, top, width, height = numbers(box, (4,), "a box")
         edges = np.array([left, top, left + width, top + height])
-    yield HandLabel(side, xy, np.full((len(HAND), 3), np.nan), visible=flag > 1, box=edges)
+    xy = np.where(flag[:, None] > 0, keypoints[:, :2], np.nan)
+    return HandLabel(side, xy, np.full((len(HAND), 3), np.nan), visible=flag > 1, box=edges)
 
 
 def _by_id(images: Iterable[dict[str, Any]]) -> dict[Any, dict[str, Any]]:

@@ -5,7 +5,7 @@ it are each camera's pictures and labels; ``calibration`` holds cameras and the 
 
 Traps: a frame without a hand has joints at -1 and a pose of zeros. MANO's pose is coefficients of its
 principal components, counted from its mean pose; MANO's own file is needed to read it. Extrinsics take points
-of a camera into the master camera. The depth maps are not read: no statement of their scale was found.
+of a camera into the master camera. Depth maps, ``aligned_depth_to_color_%06d.png``, are millimetres.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -96,7 +97,7 @@ class DexYcb:
             from handloom.hand.mano import load_mano
 
             self._models = {side: load_mano(mano, side, flat_hand_mean=False) for side in ("left", "right")}
-        lacks = ("visible", "depth", "normals", "vertices", "parameters")
+        lacks = ("visible", "normals", "vertices", "parameters")
         self.lacks: tuple[str, ...] = lacks if self._models else (*lacks, "mano")
 
     def __len__(self) -> int:
@@ -128,11 +129,15 @@ class DexYcb:
                 mask = np.asarray(content["seg"]) == _HAND if pictures else None
         except (zipfile.BadZipFile, EOFError, OSError) as error:
             raise DataSetError(f"The label file {path} is damaged: {error}.", AGAIN) from error
-        image = read_image(take.folder / take.serial / f"color_{frame:06d}.jpg") if pictures else None
+        image = depth = None
+        if pictures:
+            image = read_image(take.folder / take.serial / f"color_{frame:06d}.jpg")
+            depth = _depth(take.folder / take.serial / f"aligned_depth_to_color_{frame:06d}.png")
         parts = None if mask is None else mask.astype(np.uint8) * np.uint8(FIRST_PART[take.side])
         sequence = f"{take.folder.parent.name}/{take.folder.name}"
         return Sample(
-            self._key(take, frame), image, self._camera(take), hands, parts, moment=f"{sequence}/{frame}",
+            self._key(take, frame), image, self._camera(take), hands, parts, depth,
+            moment=f"{sequence}/{frame}",
             conditions={"subject": take.folder.parent.name, "sequence": sequence, "camera": take.serial},
         )  # fmt: skip
 
@@ -183,6 +188,14 @@ class DexYcb:
     @staticmethod
     def _key(take: _Take, frame: int) -> str:
         return f"{take.folder.parent.name}/{take.folder.name}/{take.serial}/{frame:06d}"
+
+
+def _depth(path: Path) -> NDArray[np.float32] | None:
+    """(H, W) metres, NaN where the camera saw nothing; None where there is no map."""
+    if not path.exists():
+        return None
+    millimetres = read_image(path, cv2.IMREAD_ANYDEPTH).astype(np.float32)
+    return np.where(millimetres > 0, millimetres / np.float32(1000), np.float32(np.nan))
 
 
 def _takes(folder: Path, split: str | None) -> list[_Take]:
