@@ -151,7 +151,7 @@ def test_unseen_keypoints_and_views_do_not_count():
         shape=np.zeros(MODEL.shape_count),
     )
     found = MODEL.pose(fit.angles, None, fit.T_world_wrist).keypoints
-    assert np.linalg.norm(found - truth, axis=-1).mean() < 2e-3
+    assert np.linalg.norm(found - truth, axis=-1).mean() < 3e-3
 
 
 def test_frame_without_a_hand_is_nan():

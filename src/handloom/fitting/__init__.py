@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from handloom.fitting.adaptation import adapted_prior
 from handloom.fitting.frames import (
     ExpectedState,
     FitOptions,
@@ -18,6 +19,7 @@ __all__ = [
     "FrameEvidence",
     "HandFit",
     "PosePrior",
+    "adapted_prior",
     "fit_frames",
     "keypoint_covariance",
     "range_prior",
