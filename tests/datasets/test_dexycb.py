@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -194,6 +195,12 @@ def test_yaml_that_would_run_something_is_refused(folder: Path) -> None:
     meta = folder / "20200709-subject-01" / "20200709_141754" / "meta.yml"
     meta.write_text("num_frames: !!python/object/apply:os.getpid []\n")
     with pytest.raises(DataSetError, match="safely"):
+        DexYcb(folder)
+
+
+def test_missing_pyyaml_is_said(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "yaml", None)
+    with pytest.raises(DataSetError, match=r"handloom\[dexycb\]"):
         DexYcb(folder)
 
 

@@ -19,6 +19,7 @@ from scipy.spatial.transform import Rotation
 from handloom.datasets import check
 from handloom.datasets.interhand import InterHand
 from handloom.datasets.interhand_writer import InterHandWriter
+from handloom.datasets.pictures import as_jpg
 from handloom.errors import DataSetError
 from handloom.hand.mano import load_mano
 from handloom.skeleton import HAND
@@ -148,7 +149,12 @@ def test_kinds_of_pictures_can_be_chosen(folder: Path) -> None:
 def test_annotation_files_are_found_where_versions_keep_them(folder: Path) -> None:
     (folder / "annotations" / "train").rename(folder / "annotations" / "all")
     assert len(InterHand(folder)) == 2
-    assert len(InterHand(folder / "annotations" / "all", "train")) == 2
+    dataset = InterHand(folder / "annotations" / "all", "train")
+    assert len(dataset) == 2
+    picture = folder / "images" / "train" / f"{dataset.keys[0]}.jpg"
+    picture.parent.mkdir(parents=True)
+    picture.write_bytes(as_jpg(np.zeros((8, 8, 3), np.uint8)))
+    assert dataset[0].image is not None
 
 
 def mano_folder(tmp_path: Path) -> Path:

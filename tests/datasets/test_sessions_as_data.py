@@ -9,12 +9,14 @@ import cv2
 import numpy as np
 import pytest
 from fitted_hands import GAP, fitted_session
+from mano_files import mano_content, write_mano
 from synthetic import LEFT_HAND, RIGHT_HAND, Scene, arc_rig
 
 from handloom.cameras import CameraRig
 from handloom.datasets.sessions import SessionHands
 from handloom.errors import DataSetError, SessionError
-from handloom.session import SessionWriter, describe_run
+from handloom.hand.mano import load_mano
+from handloom.session import SessionWriter, describe_run, write_hands
 from handloom.session.layout import HANDS
 
 SIZE = (64, 48)
@@ -149,6 +151,25 @@ def test_fitted_hands_come_with_mesh_and_parameters(tmp_path: Path) -> None:
         again = fit.model.pose(parameters.angles, parameters.shape, parameters.T_camera_wrist)
         np.testing.assert_allclose(again.keypoints, hand.xyz, atol=1e-9)
         assert hand.mano is None
+
+
+def test_hands_fitted_with_mano_come_with_manos_parameters(tmp_path: Path) -> None:
+    session, fits = fitted_session(tmp_path / "session", rig=small_rig(), tracks=(RIGHT_HAND,))
+    model = load_mano(write_mano(tmp_path / "MANO_RIGHT.pkl", mano_content("right", vertices=778)))
+    fit = replace(fits[RIGHT_HAND], model=model, shape=np.linspace(-1, 1, 10))
+    write_hands(session.folder / HANDS, [fit], session.frames, session.times_s, session.unit)
+    dataset = SessionHands(session.folder, models=[model])
+    assert "parameters" in dataset.lacks
+    assert "mano" not in dataset.lacks
+    hand = dataset.labels(3).hands[0]
+    assert hand.parameters is None
+    mano = hand.mano
+    assert mano is not None
+    rotations, T = model.from_mano(
+        mano.pose, mano.translation, mano.shape, flat_hand_mean=mano.flat_hand_mean
+    )
+    again = model.pose(np.zeros((15, 3)), mano.shape, T, rotations=rotations)
+    np.testing.assert_allclose(again.vertices, hand.vertices, atol=1e-9)
 
 
 def test_damaged_fit_is_refused(tmp_path: Path) -> None:

@@ -236,7 +236,8 @@ def _yaml(path: Path) -> Any:
         import yaml
     except ImportError as error:
         raise DataSetError(
-            "DexYCB's descriptions are YAML, and PyYAML is not installed.", "Install it: pip install pyyaml"
+            "DexYCB's descriptions are YAML, and PyYAML is not installed.",
+            "Install it: pip install 'handloom[dexycb]'.",
         ) from error
     try:
         return yaml.safe_load(content)

@@ -148,8 +148,12 @@ class InterHand:
         """A picture and its labels."""
         labels = self.labels(index)
         name = self._entries[index][0]["file_name"]
-        folders = [self.folder / "images" / self.split, self.folder / self.split, self.folder / "images"]
-        path = next((folder / name for folder in folders if (folder / name).is_file()), folders[0] / name)
+        # The folder given may also be one of annotations, beside that of the pictures.
+        bases = (self.folder, *self.folder.resolve().parents[:2])
+        places = [
+            base / inner / name for base in bases for inner in (f"images/{self.split}", self.split, "images")
+        ]
+        path = next((place for place in places if place.is_file()), places[0])
         return Sample(
             labels.key, read_image(path), labels.camera, labels.hands, moment=labels.moment,
             conditions=labels.conditions,
