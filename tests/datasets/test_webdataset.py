@@ -86,6 +86,14 @@ def test_shards_without_maps_or_meshes_are_smaller(tmp_path):
     assert not list((tmp_path / "plain").glob("faces-*"))
 
 
+def test_maps_may_be_left_unread(tmp_path):
+    shards(tmp_path / "set", made_samples(1))
+    read = WebDataset(tmp_path / "set", maps=False)
+    assert read[0].image is not None
+    assert read[0].depth is None
+    assert {"parts", "depth", "normals"} <= set(read.lacks)
+
+
 def test_a_part_that_fails_leaves_nothing(tmp_path):
     def broken():
         yield made_sample(0)

@@ -54,7 +54,9 @@ def encoded_depth(depth: NDArray[np.float32], unit_m: float = DEPTH_UNIT_M) -> N
 
 def decoded_depth(steps: NDArray[np.uint16], unit_m: float = DEPTH_UNIT_M) -> NDArray[np.float32]:
     """(H, W) metres, NaN where unknown."""
-    return np.where(steps == 0, np.nan, steps * unit_m).astype(np.float32)
+    depth = steps * np.float32(unit_m)
+    depth[steps == 0] = np.nan
+    return depth
 
 
 def encoded_normals(normals: NDArray[np.float32]) -> NDArray[np.uint16]:
@@ -69,5 +71,7 @@ def encoded_normals(normals: NDArray[np.float32]) -> NDArray[np.uint16]:
 
 def decoded_normals(steps: NDArray[np.uint16]) -> NDArray[np.float32]:
     """(H, W, 3) vectors, NaN where unknown."""
-    unknown = (steps == 0).all(axis=-1, keepdims=True)
-    return np.where(unknown, np.nan, (steps.astype(np.float64) - _MIDDLE) / _RANGE).astype(np.float32)
+    normals = (steps.astype(np.float32) - np.float32(_MIDDLE)) * np.float32(1 / _RANGE)
+    # No known normal has a 0 in any channel.
+    normals[steps[..., 0] == 0] = np.nan
+    return normals

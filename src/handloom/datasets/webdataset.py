@@ -47,6 +47,7 @@ class WebDataset:
     Args:
         path: a folder of ``*.tar``, taken in the order of their names, or one shard.
         split: must be None: a split is a folder of its own.
+        maps: whether parts, depth and normals are read where they are there; most of a sample's time.
 
     Raises:
         DataSetError: if there is no shard, one is damaged, or two samples have one key.
@@ -54,10 +55,10 @@ class WebDataset:
 
     name = "webdataset"
 
-    def __init__(self, path: str | Path, split: str | None = None) -> None:
+    def __init__(self, path: str | Path, split: str | None = None, *, maps: bool = True) -> None:
         if split is not None:
             raise DataSetError(f"Shards have no split {split!r}.", "Give the folder of the split.")
-        path = Path(path)
+        path, self._with_maps = Path(path), maps
         self._shards = [path] if path.is_file() else sorted(path.glob("*.tar"))
         if not self._shards:
             raise DataSetError(f"{path} holds no *.tar.", "Give the folder of the shards.")
@@ -87,12 +88,15 @@ class WebDataset:
         """See :class:`~handloom.datasets.sample.DataSet`."""
         labels, content = self._labels(index)
         kind = next((kind for kind in PICTURES if kind in self._places[index]), PICTURES[0])
+        image = self._picture(index, kind, cv2.IMREAD_COLOR_RGB)
+        if not self._with_maps:
+            return replace(labels, image=image)
         depth = self._picture(index, "depth.png", cv2.IMREAD_UNCHANGED)
         normals = self._picture(index, "normals.png", cv2.IMREAD_ANYDEPTH | cv2.IMREAD_COLOR_RGB)
         with reading(*self._named(index)):
             return replace(
                 labels,
-                image=self._picture(index, kind, cv2.IMREAD_COLOR_RGB),
+                image=image,
                 parts=self._picture(index, "parts.png", cv2.IMREAD_GRAYSCALE),
                 depth=None if depth is None else decoded_depth(depth, float(content["depth_unit_m"])),
                 normals=None if normals is None else decoded_normals(normals),
@@ -172,7 +176,7 @@ class WebDataset:
             return ()
         labels, places = self.labels(0), self._places[0]
         maps = {"parts": "parts.png", "depth": "depth.png", "normals": "normals.png"}
-        lacks = [what for what, suffix in maps.items() if suffix not in places]
+        lacks = [what for what, file in maps.items() if file not in places or not self._with_maps]
         lacks += [what for what in ("camera", "moment") if getattr(labels, what) is None]
         asked = ("visible", "box", "vertices", "faces", "mano", "parameters")
         for hand in labels.hands[:1]:
