@@ -11,7 +11,8 @@ from scipy.spatial.transform import Rotation
 from handloom.fitting.equations import Observations
 from handloom.fitting.frames import ExpectedState, FrameEvidence, terms_of
 from handloom.fitting.motion import States
-from handloom.fitting.sequence import FEWEST_POINTS, SequenceOptions, evidence_count, weighed
+from handloom.fitting.observed import evidence_count
+from handloom.fitting.sequence import FEWEST_POINTS, SequenceOptions, weighed
 from handloom.fitting.solver import couples_fingers, elimination, fit_each
 from handloom.fitting.start import start_poses
 from handloom.hand import HandModel
@@ -102,11 +103,12 @@ class CausalFit:
         self._velocity = np.zeros(POSE)
         self._unseen = 0
 
-    def update(self, evidence: FrameEvidence) -> LiveHand | None:
+    def update(self, evidence: FrameEvidence, periods: int = 1) -> LiveHand | None:
         """Fit the next frame.
 
         Args:
             evidence: of one frame (N = 1), metres; an expected state in it is replaced.
+            periods: of the frame rate since the frame before; more than one where pictures were skipped.
 
         Returns:
             The hand, or None if too little of it is seen.
@@ -117,11 +119,11 @@ class CausalFit:
         seen = weighed(evidence, self.options.weights)
         points = int(evidence_count(seen)[0])
         if points < FEWEST_POINTS:
-            self._unseen += 1
+            self._unseen += periods
             if self._unseen > self.options.longest_gap_s * self._fps:
                 self.reset()
             return None
-        frames, self._unseen = self._unseen + 1, 0
+        frames, self._unseen = self._unseen + periods, 0
         before = self._state
         found, cost, converged = None, np.inf, False
         if before is not None:

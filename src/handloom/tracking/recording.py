@@ -13,6 +13,7 @@ from handloom.cameras import Camera, CameraRig
 from handloom.errors import RigError
 from handloom.progress import SILENT, Progress
 from handloom.video import VideoSource, open_video
+from handloom.video.webcam import without_password
 
 CODING_BLOCK = 16
 """Video encoders round picture sizes to multiples of this: so much of an edge may be cut off."""
@@ -61,9 +62,9 @@ def open_recording(
 
 
 def _place(video: str | Path | int) -> str:
-    """An absolute path, so that the pictures are found again; a webcam keeps its number."""
+    """An absolute path, so that the pictures are found again; a webcam's number, a stream's address."""
     path = Path(str(video))
-    return str(path.resolve()) if path.exists() else str(video)
+    return str(path.resolve()) if path.exists() else without_password(str(video))
 
 
 def _matched(sources: Sequence[VideoSource], rig: CameraRig) -> list[Camera]:

@@ -12,10 +12,11 @@ from handloom.video.webcam import Webcam
 
 
 def open_video(spec: str | Path | int, fps: float = 30.0) -> VideoSource:
-    """Open a video file, a picture, a folder of pictures or a webcam.
+    """Open a video file, a picture, a folder of pictures, a webcam or a stream.
 
     Args:
-        spec: path of a file or folder, or the number of a webcam (``0`` or ``"0"``).
+        spec: path of a file or folder, the number of a webcam (``0`` or ``"0"``), or the address of a stream
+            (``rtsp://…``, ``http://…``).
         fps: rate of a folder of pictures, which has none of its own.
 
     Raises:
@@ -23,6 +24,8 @@ def open_video(spec: str | Path | int, fps: float = 30.0) -> VideoSource:
     """
     if isinstance(spec, int):
         return Webcam(spec)
+    if "://" in str(spec):
+        return Webcam(str(spec))
     path = Path(spec)
     if path.is_dir():
         return ImageSequence.in_folder(path, fps)

@@ -1,9 +1,11 @@
-"""A camera that is watched now."""
+"""A camera that is watched now, on this computer or over the network."""
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import cv2
 import numpy as np
@@ -16,13 +18,13 @@ _EPOCH_S = time.monotonic()
 
 
 class Webcam(VideoSource):
-    """A camera attached to this computer.
+    """A camera attached to this computer, or one that streams.
 
     Its pictures carry the time at which they arrived, on one monotonic clock for all cameras of the process.
 
     Args:
-        device: number of the camera, from 0.
-        name: name of the view; ``webcam<device>`` by default.
+        device: number of the camera, from 0, or the address of a stream, such as ``rtsp://…``.
+        name: name of the view; ``webcam<device>`` or made of the address by default.
 
     Raises:
         VideoError: if there is no such camera or it gives no picture.
@@ -30,8 +32,8 @@ class Webcam(VideoSource):
 
     live = True
 
-    def __init__(self, device: int, name: str | None = None) -> None:
-        self.name = f"webcam{device}" if name is None else name
+    def __init__(self, device: int | str, name: str | None = None) -> None:
+        self.name = name or (f"webcam{device}" if isinstance(device, int) else _name_of(device))
         self.frame_count: int | None = None
         self._next_index = 0
         self._capture = cv2.VideoCapture(device)
@@ -41,7 +43,7 @@ class Webcam(VideoSource):
         if not opened:
             self.close()
             raise VideoError(
-                f"Camera {device} gives no picture.",
+                f"Camera {without_password(str(device))} gives no picture.",
                 "Check that it is connected, that no other program uses it and that you may read it.",
             )
         self.image_size = (image.shape[1], image.shape[0])
@@ -72,3 +74,16 @@ class Webcam(VideoSource):
     def close(self) -> None:
         """Let the camera go."""
         self._capture.release()
+
+
+def without_password(address: str) -> str:
+    """An address as it may be shown and written down; anything else stays as it is."""
+    parts = urlsplit(address) if "://" in address else None
+    if parts is None or "@" not in parts.netloc:
+        return address
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
+def _name_of(address: str) -> str:
+    parts = urlsplit(without_password(address))
+    return re.sub(r"\W+", "_", f"{parts.netloc}{parts.path}").strip("_") or "stream"
