@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from made_samples import made_sample, made_samples
 
+from handloom.datasets.check import check
 from handloom.datasets.registry import open_dataset
 from handloom.datasets.writer import WRITERS, get_writer
 from handloom.errors import DataSetError, SessionError
@@ -61,6 +62,16 @@ def test_finishing_twice_changes_nothing(tmp_path, layout):
     assert again.done(0)
     again.finish(1)
     assert files(tmp_path / "set") == before
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_what_is_written_agrees_with_itself(tmp_path, layout):
+    writer = get_writer(layout, tmp_path / "set")
+    writer.write_part(0, 0, made_samples(3))
+    writer.finish(1)
+    result = check(open_dataset(tmp_path / "set"))
+    assert result.findings == ()
+    assert result.hands == {"right": 3}
 
 
 def test_a_set_that_is_not_finished_is_not_opened(tmp_path):

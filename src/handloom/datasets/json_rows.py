@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+import re
 from functools import cached_property
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from handloom.errors import DataSetError
 
 Array = NDArray[np.float64]
 
+_ROW_END = re.compile(rb"\]\s*\]")
 _TO_SPACES = bytes.maketrans(b"[],\n\r\t", b"      ")
 
 
@@ -61,11 +63,7 @@ class JsonRows:
         text = self._text
         if text[: text.find(b"[") + 1].strip() != b"[" or not text[-16:].rstrip().endswith(b"]"):
             raise self._malformed("it does not hold one list, or is cut off")
-        ends, closing = [0], b"]]"
-        at = text.find(closing)
-        while at >= 0:
-            ends.append(at + len(closing))
-            at = text.find(closing, ends[-1])
+        ends = [0, *(match.end() for match in _ROW_END.finditer(text))]
         if len(ends) - 1 != self._count:
             raise self._malformed(f"it has {len(ends) - 1} rows, where {self._count} are needed")
         return ends
