@@ -10,7 +10,8 @@ from synthetic import arc_rig
 
 from handloom.errors import FitError
 from handloom.fitting import FitOptions, FrameEvidence, fit_frames, range_prior
-from handloom.fitting.sequence import SequenceOptions, evidence_count, fit_sequence, stretches, weighed
+from handloom.fitting.observed import evidence_count, stretches
+from handloom.fitting.sequence import SequenceOptions, fit_sequence, weighed
 from handloom.session import FitFlag
 
 EXACT = SequenceOptions(

@@ -13,13 +13,8 @@ from numpy.typing import NDArray
 from handloom.cameras import CameraRig
 from handloom.errors import FitError
 from handloom.fitting.frames import FrameEvidence
-from handloom.fitting.sequence import (
-    SequenceFit,
-    SequenceOptions,
-    fit_sequence,
-    fit_shape,
-    root_mean_square,
-)
+from handloom.fitting.observed import root_mean_square
+from handloom.fitting.sequence import SequenceFit, SequenceOptions, fit_sequence, fit_shape
 from handloom.fitting.shared_shape import check_length, flat_length
 from handloom.hand import HandModel, load_open_hand
 from handloom.keypoints import Track
