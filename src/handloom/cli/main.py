@@ -18,6 +18,7 @@ from handloom.cli.fit import fit
 from handloom.cli.image import image
 from handloom.cli.live import live
 from handloom.cli.models import models
+from handloom.cli.synth import synth
 from handloom.cli.track import track
 from handloom.cli.view import report, view
 from handloom.errors import HandloomError
@@ -31,7 +32,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for command in (demo, board, calibrate, track, fit, live, image, evaluate, view, report, export, models):
+for command in (
+    demo, board, calibrate, track, fit, live, image, synth, evaluate, view, report, export, models
+):  # fmt: skip
     app.command()(command)
 app.add_typer(datasets, name="datasets")
 
@@ -48,7 +51,7 @@ def main() -> None:
         sys.exit(1)
     except SystemExit as end:
         # Ctrl-C arrives as the status that typer makes of it.
-        if end.code == INTERRUPTED and sys.argv[1:2] == ["track"]:
+        if end.code == INTERRUPTED and sys.argv[1:2] in (["track"], ["synth"]):
             errors.print("[yellow]interrupted[/]  the same command with --resume goes on from here")
         raise
 

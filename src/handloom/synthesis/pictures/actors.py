@@ -72,7 +72,7 @@ def draw_actors(
     if kind == "interacting":
         return _interacting(recipe, person, rng)
     if kind == "one":
-        side = "right" if rng.random() < 0.5 else "left"
+        side = "right" if rng.random() < recipe.right_hands else "left"
         return [_alone(recipe, person, side, _facing(side, rng), np.zeros(3), grasping, rng)], ""
     actors = []
     for side, way in (("right", 1.0), ("left", -1.0)):

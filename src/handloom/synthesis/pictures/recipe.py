@@ -21,6 +21,7 @@ class Recipe:
     Attributes:
         image_size: (width, height), pixels.
         hands: shares of pictures with ``one`` hand, ``two`` separate ones and two ``interacting``.
+        right_hands: share of right hands where there is one.
         cameras: of the same moment, around the hands.
         frames: of one scene: 1 for still pictures, more for moving hands.
         fps: frames a second of moving hands.
@@ -41,6 +42,7 @@ class Recipe:
 
     image_size: tuple[int, int] = (256, 256)
     hands: Mapping[str, float] = field(default_factory=lambda: {"one": 0.6, "two": 0.2, "interacting": 0.2})
+    right_hands: float = 0.5
     cameras: int = 1
     frames: int = 1
     fps: float = 30.0
@@ -66,7 +68,7 @@ class Recipe:
         _require(np.isfinite(self.fps) and self.fps > 0, "fps", self.fps, "above 0")
         _range("field_of_view_deg", self.field_of_view_deg, 10.0, 140.0)
         _range("hand_share", self.hand_share, 0.05, 1.5)
-        for name in ("occluders", "distractors", "accessories", "moving"):
+        for name in ("right_hands", "occluders", "distractors", "accessories", "moving"):
             _require(0.0 <= getattr(self, name) <= 1.0, name, getattr(self, name), "from 0 to 1")
         _require(0.0 <= self.sensor <= 3.0, "sensor", self.sensor, "from 0 to 3")
         if self.photographs is not None:
