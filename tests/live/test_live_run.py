@@ -16,7 +16,11 @@ from typer.testing import CliRunner
 
 from handloom.cli.main import app
 from handloom.errors import RigError, SessionError
-from handloom.live import Keeper, LiveHands, LiveOptions, LivePictures, one_camera, run_live
+from handloom.fitting.causal import LiveHand
+from handloom.hand import load_open_hand
+from handloom.hand.kinematics import rigid
+from handloom.keypoints import Track
+from handloom.live import HandNow, Instant, Keeper, LiveHands, LiveOptions, LivePictures, one_camera, run_live
 from handloom.session import FitFlag, Session
 from handloom.synthesis import make_demo_capture
 from handloom.video import open_video
@@ -125,3 +129,30 @@ def test_no_hand_in_the_picture() -> None:
         assert hands.step([None]) == []
     finally:
         hands.close()
+
+
+def hand_now(size: float) -> HandNow:
+    model = load_open_hand("right")
+    shape = np.full(model.shape_count, size)
+    T = rigid(np.eye(3), np.array([0.0, 0.0, 0.5]))
+    fit = LiveHand(np.zeros((15, 3)), T, 1.0, True, False)
+    posed = model.pose(fit.angles, shape, T)
+    xy = one_camera("cam", (64, 48), 60.0).project(posed.keypoints)
+    seen = np.ones((1, 21))
+    return HandNow(Track(0, "hand", "right"), xy, seen, seen > 0, None, model, shape, fit, posed)
+
+
+def kept(folder: Path, sizes: list[float]) -> np.ndarray:
+    keeper = Keeper(folder, one_camera("cam", (64, 48), 60.0))
+    for t, size in enumerate(sizes):
+        keeper.add(Instant(0.1 * t, 0.1 * t, (None,)), [hand_now(size)])
+    [hand] = keeper.finish(["live"], {}, {}).hands().values()
+    return hand.fitted
+
+
+def test_a_hand_that_comes_back_is_kept_with_what_was_before(tmp_path: Path) -> None:
+    assert kept(tmp_path / "s", [0.0, 0.0]).tolist() == [True, True]
+
+
+def test_poses_of_the_shape_before_are_left_out(tmp_path: Path) -> None:
+    assert kept(tmp_path / "s", [0.0, 1.0]).tolist() == [False, True]

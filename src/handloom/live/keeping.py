@@ -83,7 +83,7 @@ class Keeper:
             if hand.fit is None or hand.posed is None:
                 continue
             poses = self._poses.get(hand.track)
-            if poses is None or poses.shape is not hand.shape:
+            if poses is None or not np.array_equal(poses.shape, hand.shape):
                 poses = self._poses[hand.track] = _Poses(hand.model, hand.shape)
             flags = (not hand.fit.converged) * FitFlag.NOT_CONVERGED | hand.fit.restarted * FitFlag.RESTARTED
             off = np.linalg.norm(self._rig.project(hand.posed.keypoints) - hand.xy, axis=-1)[hand.used]
