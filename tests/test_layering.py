@@ -14,7 +14,7 @@ for module in pkgutil.walk_packages(handloom.__path__, "handloom.", onerror=lamb
         importlib.import_module(module.name)
 print(*sorted({"torch", "lightning", "rerun", "rich", "typer"} & set(sys.modules)))
 """
-_OTHER_WINGS = ("view", "cli", "datasets", "networks", "training", "annotation")
+_OTHER_WINGS = ("view", "cli", "networks", "training", "annotation")
 
 
 def test_capture_wing_imports_neither_torch_nor_a_viewer() -> None:

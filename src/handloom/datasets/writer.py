@@ -120,7 +120,11 @@ class PartWriter(ABC):
         """See :class:`LayoutWriter`."""
         with explained(self.folder):
             stage = _fresh(self._workshop / f"{part:06d}.partial")
-            records = [self.add(stage, start + k, sample) for k, sample in enumerate(samples)]
+        records = []
+        for index, sample in enumerate(samples, start):
+            with explained(self.folder):
+                records.append(self.add(stage, index, sample))
+        with explained(self.folder):
             _put_in_place(stage, self.folder)
         with whole_file(self._records(part)) as temporary:
             lines = (json.dumps(record, separators=(",", ":"), allow_nan=False) for record in records)
