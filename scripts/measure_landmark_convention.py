@@ -22,8 +22,8 @@ from pathlib import Path
 import numpy as np
 
 TABLE = Path(__file__).resolve().with_name("open_hand_landmarks.json")
-SEEDS = range(1000, 1014)
-FRAMES, FPS, CAMERAS = 40, 8.0, 4
+SEEDS = range(1000, 1028)
+FRAMES, FPS, CAMERAS = 20, 8.0, 4
 MAX_RESIDUAL_PX = 8.0
 HUBER_M = 0.004
 

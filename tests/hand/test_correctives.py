@@ -77,7 +77,7 @@ def test_knuckles_do_not_swell():
     for k, joint in enumerate(HAND_TREE.articulated):
         angles = bent(joint, np.degrees(model.limits[k, 0, 1]))
         moved = np.linalg.norm(model.pose(angles).vertices - plain.pose(angles).vertices, axis=1)
-        assert moved.max() < 0.0025, joint
+        assert moved.max() < 0.0035, joint
 
 
 def test_a_finger_moves_only_its_own_flesh_and_the_palms():
