@@ -128,6 +128,13 @@ def test_interhand_joints_of_left_and_right_are_averaged_apart() -> None:
     )
 
 
+def test_found_only_needs_both_hands_for_their_place_to_each_other() -> None:
+    truth = _two_hands()
+    result = evaluate("interhand", noisy(truth).take([0, *range(2, len(truth))]), truth)
+    assert result.figures["MRRPE, mm"] > 50
+    assert result.found["MRRPE, mm"] < 20
+
+
 def test_conditions_divide_the_hands(truth: Hands) -> None:
     predictions = noisy(truth)
     dark = np.array([condition["light"] == "dark" for condition in truth.conditions])

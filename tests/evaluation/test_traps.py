@@ -10,7 +10,7 @@ from made_hands import CENTRE_PX, FOCAL_PX, made, noisy
 from scipy.spatial.transform import Rotation
 
 from handloom.datasets.orders import ORDERS, palm_of
-from handloom.evaluation import PROTOCOLS, Hands, Result, evaluate
+from handloom.evaluation import PROTOCOLS, Hands, Result, evaluate, mean_pose
 from handloom.evaluation.submissions import read_submission, write_submission
 from handloom.skeleton import HAND
 
@@ -42,8 +42,24 @@ def test_good_predictions_raise_no_suspicion(truth: Hands, both_sides: Hands) ->
             assert _traps(evaluate(name, noisy(hands), hands)) == set()
 
 
-def test_bad_but_honest_predictions_raise_no_suspicion(truth: Hands) -> None:
-    assert _traps(evaluate("freihand", noisy(truth, 0.015), truth)) == set()
+@pytest.mark.parametrize("kind", ["15 mm", "50 mm", "other hands", "one hand", "depth"])
+def test_bad_but_honest_predictions_raise_no_suspicion(both_sides: Hands, kind: str) -> None:
+    truth = both_sides
+    depth = np.random.default_rng(0).normal(1.0, 0.1, (len(truth), 1, 1))
+    predictions, truth = {
+        "15 mm": (noisy(truth, 0.015), truth),
+        "50 mm": (noisy(truth, 0.05), truth),
+        "other hands": (replace(made(len(truth), seed=7, both=True), keys=truth.keys), truth),
+        "one hand": (noisy(truth).take([0]), truth.take([0])),
+        "depth": (replace(noisy(truth), xyz=depth * noisy(truth).xyz), truth),
+    }[kind]
+    for name in ("freihand", "rhd"):
+        assert _traps(evaluate(name, predictions, truth)) == set()
+
+
+def test_one_answer_to_all_pictures(both_sides: Hands) -> None:
+    constant = mean_pose(both_sides, "").for_hands(both_sides)
+    assert _traps(evaluate("freihand", constant, both_sides)) == {"constant"}
 
 
 @pytest.mark.parametrize(("factor", "word"), [(1000.0, "millimetres"), (100.0, "centimetres")])

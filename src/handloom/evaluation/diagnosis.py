@@ -31,9 +31,14 @@ _UNITS = (("millimetres", 1e3), ("centimetres", 1e2))
 _LIKE_ITSELF = (0.7, 1.4)
 """Predicted over true size of hands that are in the same unit."""
 _FAULTS_OF_ROOT = 2.5
+_FEWEST, _GOOD_M = 20, 0.02
+"""Hands, and their aligned error, from which small differences can be told."""
+_ALIKE_M = 0.0005
 _SYSTEMATIC_M = 0.004
 _SIDES_DIFFER = 1.8
 _CROP_GAIN = 4.0
+_FITS = 0.2
+"""Error in shares of a hand's size up to which hands in pictures are the same."""
 _TIPS = HAND.indices(joint for joint in HAND.joints if joint.endswith("_tip"))
 
 
@@ -72,6 +77,10 @@ def diagnose(
         return [*findings, Finding("no prediction", says, "Check what the method wrote.")]
     ours = ours / _factor(ours, theirs)
     sides = np.array([truth.sides[row] for row in rows])
+    if len(rows) >= _FEWEST and (alike := _pa(ours, np.broadcast_to(ours[0], ours.shape))) < _ALIKE_M:
+        says = f"All predicted hands have one form: aligned, they are {_MM * alike:.2f} mm from the first."
+        findings.append(Finding("constant", says, "Check that the method looks at the picture."))
+        return findings
     gross = [
         *_unit(predictions.xyz[rows], theirs),
         *_order(ours, theirs),
@@ -80,8 +89,8 @@ def diagnose(
         *_root(ours, theirs, truth.root),
     ]
     findings += [*gross, *_place(ours, theirs)]
-    if not gross:
-        # What is fine shows only where nothing gross covers it.
+    if not gross and len(rows) >= _FEWEST and _pa(ours, theirs) < _GOOD_M:
+        # What is fine shows only in many hands, where nothing gross covers it.
         findings += [
             *_crop_axes(ours, theirs),
             *_convention(ours, theirs, sides),
@@ -135,7 +144,8 @@ def _unit(ours: Array, theirs: Array) -> Iterator[Finding]:
             says = f"The truth looks like {name}: predicted hands have {ratio:.4g} of its size."
             yield Finding("unit", says, "Give both in metres.")
             return
-    if not _LIKE_ITSELF[0] < ratio < _LIKE_ITSELF[1]:
+    # Noise makes hands larger too: only those that fit once they are scaled are called so.
+    if not _LIKE_ITSELF[0] < ratio < _LIKE_ITSELF[1] and _pa(ours, theirs) < _GOOD_M:
         says = (
             f"Predicted hands are {ratio:.3g} times as large as the true ones: relative to a bone, perhaps."
         )
@@ -293,7 +303,8 @@ def _pixels(predictions: Hands, truth: Hands) -> Iterator[Finding]:
     scale = (centred * target).sum(axis=(1, 2)) / np.where(size > 0, size, 1.0)
     then = mean(distances(centred * scale[:, None, None], target))
     away = float(np.median(np.abs(scale - 1.0)))
-    if now > _CROP_GAIN * then and (away > 0.1 or now > 20.0):
+    fits = then < _FITS * mean(np.linalg.norm(target, axis=-1))
+    if fits and now > _CROP_GAIN * then and (away > 0.1 or now > 20.0):
         says = (
             f"The error in the picture falls from {now:.1f} to {then:.1f} px when every hand may be moved "
             "and scaled: these look like pixels of a crop."

@@ -64,7 +64,7 @@ def measure(protocol: Protocol, predictions: Hands, truth: Hands) -> HandErrors:
     px = None
     if protocol.pixels is not None and np.isfinite(truth.xy).any():
         px = distances(predictions.xy, truth.xy, seen)
-    relative = _relative_roots(predictions, truth) if protocol.two_hands else None
+    relative = relative_roots(predictions, truth) if protocol.two_hands else None
     return HandErrors(mm, px, f, relative, tuple(notes))
 
 
@@ -174,7 +174,11 @@ def _f_of(ours: Array, theirs: Array, thresholds: tuple[float, ...]) -> Array:
     return scores
 
 
-def _relative_roots(predictions: Hands, truth: Hands) -> Array:
+def relative_roots(predictions: Hands, truth: Hands) -> Array:
+    """(N,) millimetres by which wrists of a sample's two hands are misplaced to each other.
+
+    At the right hand's row; NaN elsewhere, and where one of the wrists is not known.
+    """
     errors = np.full(len(truth), np.nan)
     rows: dict[str, dict[str, int]] = {}
     for row, (key, side) in enumerate(zip(truth.keys, truth.sides, strict=True)):

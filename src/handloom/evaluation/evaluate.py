@@ -19,6 +19,7 @@ from handloom.evaluation.errors import (
     filled,
     interacting,
     measure,
+    relative_roots,
 )
 from handloom.evaluation.hands import Coverage, Hands, matched
 from handloom.evaluation.joints import by_finger, per_joint_mean
@@ -138,7 +139,10 @@ def evaluate(
     everyone = np.ones(len(truth), bool)
     tables = {name: figures(protocol, errors, truth, everyone) for name, errors in measured.items()}
     ours = measured[PREDICTED]
+    seen = ours
     if protocol.two_hands:
+        # The place of two hands to each other is known where both were found.
+        seen = replace(ours, relative_root_mm=relative_roots(rows, truth))
         tables[PREDICTED] |= _handedness(predictions, truth)
     per_joint = {n: per_joint_mean(v) for n, v in _joint_errors(protocol, ours).items()}
     main = next(iter(ours.mm), None)
@@ -150,7 +154,7 @@ def evaluate(
     return Result(
         protocol=protocol,
         figures=tables[PREDICTED],
-        found=figures(protocol, ours, truth, ~missing),
+        found=figures(protocol, seen, truth, ~missing),
         baselines={name: table for name, table in tables.items() if name != PREDICTED},
         groups={name: figures(protocol, ours, truth, own) for name, own in groups.items()},
         per_joint=per_joint,
