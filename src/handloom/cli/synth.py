@@ -87,7 +87,7 @@ def synth(
     progress = TerminalProgress(console)
     if sheet is not None:
         _write_sheet(drawing, seed, sheet_pictures, sheet)
-        console.print(f"[bold]sheet[/]    {sheet}")
+        console.print(f"[bold]sheet[/]    {sheet}", soft_wrap=True)
     if out is None:
         console.print("[bold]next[/]     the same with -o FOLDER makes the set")
         return
@@ -102,10 +102,9 @@ def synth(
         resume=resume,
         progress=progress,
     )
-    console.print(
-        f"[bold]set[/]      {out}  {made.pictures} pictures ({made.layout}), {made.made} of them new"
-    )
-    console.print(f"[bold]next[/]     handloom datasets check {out}")
+    new = f"{made.made} of them new" if made.made < made.pictures else f"in {made.parts} parts"
+    console.print(f"[bold]set[/]      {out}  {made.pictures} pictures ({made.layout}), {new}", soft_wrap=True)
+    console.print(f"[bold]next[/]     handloom datasets check {out}", soft_wrap=True)
 
 
 def _asked(
@@ -165,8 +164,7 @@ def _write_sheet(drawing: Drawing, seed: int, pictures: int, path: Path) -> None
         raise HandloomError(f"A sheet cannot be written as {path.name}.", "Name it .png or .jpg.")
     indices = range(-(-pictures // drawing.samples_per_index))
     samples = [sample for index in indices for sample in drawing.draw(seed, index)][:pictures]
-    image = sample_sheet(
-        [shown for sample in samples for shown in (replace(sample, hands=()), sample)], columns=8
-    )
+    pairs = [shown for sample in samples for shown in (replace(sample, hands=()), sample)]
+    image = sample_sheet(pairs, columns=8)
     with whole_file(path) as temporary:
         temporary.write_bytes(as_png(image) if path.suffix.lower() == ".png" else as_jpg(image))

@@ -64,7 +64,9 @@ def recipe_of(options: Mapping[str, Any]) -> Recipe:
         raise SynthesisError(
             f"A recipe has no option {', '.join(unknown)}.", f"Its options are {', '.join(known)}."
         )
-    plain = {name: tuple(value) if isinstance(value, list) else value for name, value in options.items()}
+    plain: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in options.items()
+    }
     if plain.get("photographs") is not None:
         plain["photographs"] = Path(plain["photographs"]).expanduser().resolve()
     try:
@@ -76,7 +78,7 @@ def recipe_of(options: Mapping[str, Any]) -> Recipe:
 
 
 def for_layout(options: Mapping[str, Any], layout: str) -> dict[str, Any]:
-    """Options that a layout can hold: FreiHAND wants one right hand in every picture.
+    """The options, with what a layout asks for: FreiHAND wants one right hand in every picture.
 
     Raises:
         SynthesisError: if others were asked for.

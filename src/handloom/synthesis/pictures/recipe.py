@@ -31,7 +31,7 @@ class Recipe:
         photographs: folder of JPEG or PNG pictures without hands.
         occluders: share of pictures with something held or hanging before the hand.
         distractors: share of pictures with other skin or skin-coloured things.
-        accessories: chance of each of the rare cases: rings, watches, polish, tattoos, gloves (a third of it).
+        accessories: chance of each rare case: rings, watches, polish, tattoos, gloves (a third of it).
         moving: share of still pictures with motion blur.
         sensor: strength of noise, blur, vignetting and compression; 0 is a perfect camera, 1 usual.
         pictures_per_person: so many scenes in a row show the same person.
