@@ -38,7 +38,7 @@ def forearm_rings(
     spokes = (edge - centre) @ R
     # The edge is not quite square to the arm: it straightens over the bend.
     square = spokes * [1.0, 0.0, 1.0]
-    steps = np.linspace(0.0, 0.75, 151)
+    steps = np.linspace(0.0, 0.9, 181)
     turn = _turns(steps, bend, elbow)
     path = np.vstack(
         [np.zeros(3), -np.cumsum((turn[1:, :, 1] + turn[:-1, :, 1]) / 2 * np.diff(steps)[:, None], axis=0)]

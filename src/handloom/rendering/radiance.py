@@ -16,8 +16,9 @@ _WRAP = (0.46, 0.24, 0.16)
 
 @njit(cache=True, error_model="numpy", fastmath=True)
 def radiance(
-    face, barycentric, vertices, normals, openness, faces, uv, uv_faces, texture_of, table, scatter, atlas, things,
-    eye, key, key_colour, rim, rim_colour, cube, R_cube_world, shadow, T_map_world, hardness, supersample, out,
+    face, barycentric, vertices, normals, openness, faces, uv, uv_faces, texture_of, table, scatter, atlas,
+    things, eye, key, key_colour, rim, rim_colour, cube, R_cube_world, shadow, T_map_world, hardness,
+    supersample, out,
 ):  # fmt: skip
     """Light all samples; ``out`` (h, w, 4) takes the mean of red, green, blue, and the share covered.
 
@@ -72,8 +73,8 @@ def radiance(
 
 @njit(cache=True, error_model="numpy", fastmath=True)
 def _leaving(
-    f, u, v, w, vertices, normals, openness, faces, uv, uv_faces, texture_of, table, scatter, atlas, things, eye,
-    key, key_colour, rim, rim_colour, cube, R, shadow, T, hardness,
+    f, u, v, w, vertices, normals, openness, faces, uv, uv_faces, texture_of, table, scatter, atlas, things,
+    eye, key, key_colour, rim, rim_colour, cube, R, shadow, T, hardness,
 ):  # fmt: skip
     """Linear red, green and blue of one point of a face."""
     a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]

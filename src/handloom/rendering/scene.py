@@ -1,6 +1,7 @@
 """Scenes of many textured meshes under a key light, a rim light and light from all around.
 
-What :func:`expose` gives is linear light before any camera: background, blur, noise and tone curve come after.
+What :func:`expose` gives is linear light before any camera: background, blur, noise and tone curve come
+after.
 """
 
 from __future__ import annotations
@@ -214,7 +215,7 @@ def _shadow(mesh: Mesh, focus: Array, light: Illumination) -> tuple[Array, Array
     depth = np.clip(drawn.depth.astype(np.float64) - _FAR, -0.5, high[2] - low[2])
     blurred = cv2.GaussianBlur(np.exp(_HARDNESS * depth), (0, 0), max(light.softness * scale, 0.7))
     shift[2] -= _FAR + _SHADOW_START_M
-    return blurred, np.column_stack([R * scaled[:, None], shift])
+    return np.asarray(blurred, dtype=np.float64), np.column_stack([R * scaled[:, None], shift])
 
 
 def _box(pixels: Array, width: int, height: int) -> tuple[int, int, int, int] | None:

@@ -113,6 +113,7 @@ def hand_chart() -> SkinChart:
     layers["warmth"] = warmth(positions, normals, model)
     layers["lines"] = 1.0 - palm_lines(positions, normals, model)
     layers["veins"] *= skin_weights[:, 0]
+    layers["hair"] *= 0.35 * skin_weights[:, 0]
     source = np.full((SIZE, SIZE), -1, dtype=np.int32)
     source[drawn.mask] = np.arange(len(positions))
     away, nearest = distance_transform_edt(~drawn.mask, return_indices=True)
@@ -121,7 +122,7 @@ def hand_chart() -> SkinChart:
 
 
 @cache
-def arm_chart(rows: int = 256, columns: int = 128, length: float = 0.44, girth: float = 0.028) -> SkinChart:
+def arm_chart(rows: int = 384, columns: int = 128, length: float = 0.85, girth: float = 0.028) -> SkinChart:
     """A forearm of the given length behind the wrist: rows along it from the wrist, columns once round."""
     along, angle = np.meshgrid(
         (np.arange(rows) + 0.5) / rows * length,
@@ -159,7 +160,7 @@ def paint(chart: SkinChart, look: SkinLook, rng: np.random.Generator) -> Texture
         _ink(colours, chart, look.tattoo, rng)
     if look.glove is not None:
         weave = 1.0 + 0.10 * (chart.fine @ fine) + 0.06 * (chart.coarse @ coarse[0])
-        colours[:, :3] = np.float32(look.glove) * np.clip(weave, 0.4, 1.6)[:, None]
+        colours[:, :3] = np.array(look.glove, dtype=np.float32) * np.clip(weave, 0.4, 1.6)[:, None]
         colours[:, 3] = look.gloss
     elif look.ring is not None:
         finger, metal, half = look.ring
@@ -179,7 +180,7 @@ def _paint(layers, coarse, fine, look, colours):
         palm, nail, tip, detail, warm, line, vein, strand = layers[i]
         back = 1.0 - palm
         shade = (1.0 - min(wrinkles * detail, 0.9)) * (1.0 - min(wrinkles * line, 0.9))
-        spot = max(fine[i] - 1.1, 0.0) * freckles * back
+        spot = max(fine[i] - 1.5, 0.0) * freckles * back
         shade *= (1.0 + grain * fine[i]) * (1.0 - min(0.5 * spot, 0.5)) * (1.0 - min(hair * strand, 0.85))
         rim = 1.0 - 0.3 * max(1.0 - abs(2.0 * nail - 1.0), 0.0)
         for k in range(3):
@@ -197,9 +198,10 @@ def _ink(colours: Texture, chart: SkinChart, tattoo, rng: np.random.Generator) -
     ink, share = tattoo
     where = chart.positions + rng.uniform(-0.5, 0.5, 3)
     a, b = (wave_noise(where, scale, int(rng.integers(1 << 30)), waves=6) for scale in (0.03, 0.016))
-    lines = (np.abs(a) < 0.16) | ((b > 0.5) & (b < 0.9))
+    field = wave_noise(where, 0.09, int(rng.integers(1 << 30)), waves=5) > 0.5
+    lines = ((np.abs(a) < 0.16) | ((b > 0.5) & (b < 0.9))) & field
     mask = (lines & (chart.layers[:, 0] < 0.5))[:, None] * np.float32(share)
-    colours[:, :3] = (1 - mask) * colours[:, :3] + mask * np.float32(ink)
+    colours[:, :3] = (1 - mask) * colours[:, :3] + mask * np.array(ink, dtype=np.float32)
 
 
 def _mixture(rng: np.random.Generator, count: int) -> NDArray[np.float32]:
@@ -218,7 +220,7 @@ def _common_layers(positions: Array, normals: Array) -> dict[str, Array]:
     course = wave_noise(positions * [1.0, 0.28, 1.0], 0.022, 41, waves=10)
     branch = wave_noise(positions * [1.0, 0.5, 1.0], 0.03, 42, waves=8)
     layers["veins"] = back * np.exp(-((course / 0.13) ** 2)) * np.clip(0.6 + 0.6 * branch, 0, 1)
-    strands = wave_noise(positions * [1.0, 0.18, 1.0], 0.0011, 43, waves=32)
+    strands = wave_noise(positions * [1.0, 0.18, 1.0], 0.0011, 43, waves=16)
     layers["hair"] = np.clip(strands - 0.9, 0, 1) * np.clip(0.6 - normals[:, 2], 0, 1) * 0.8
     return layers
 
@@ -231,7 +233,7 @@ def _chart(
     bands: Array,
 ) -> SkinChart:
     def fields(scales: tuple[float, ...], seed: int) -> NDArray[np.float32]:
-        made = [wave_noise(positions, scales[k % len(scales)], seed + k) for k in range(FIELDS)]
+        made = [wave_noise(positions, scales[k % len(scales)], seed + k, waves=12) for k in range(FIELDS)]
         return np.stack(made, axis=-1).astype(np.float32)
 
     return SkinChart(

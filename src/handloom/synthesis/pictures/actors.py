@@ -50,11 +50,9 @@ class Actor:
         posed = model.pose(self.angles[frame], shape, T)
         return Shown(model, self.angles[frame], shape, T, posed.vertices, posed.keypoints)
 
-    @property
-    def arm_direction(self) -> Array:
-        """(3,) from the wrist along the forearm in the first frame."""
-        R = self.T_world_wrist[0, :3, :3]
-        return np.asarray(R @ rotation_from_vector(self.arm.bend) @ [0.0, -1.0, 0.0])
+    def arm_points(self, hand: Shown) -> Array:
+        """(K, 3) along the arm behind a hand."""
+        return arm_line(hand.vertices, self.side, hand.T_world_wrist[:3, :3], self.arm)
 
 
 def draw_actors(
@@ -173,7 +171,9 @@ def _parted(actors: list[Actor], person: Person) -> list[Actor]:
         a, b = (s.vertices for s in shown)
         normals = [s.model.normals(s.vertices) for s in shown]
         for _ in range(12):
-            depth = mesh_depth(a + [away, 0, 0], normals[0], b - [away, 0, 0], normals[1])
+            depth = mesh_depth(
+                a + np.array([away, 0.0, 0.0]), normals[0], b - np.array([away, 0.0, 0.0]), normals[1]
+            )
             if depth < -_APART_M:
                 break
             away += 0.5 * max(depth + 0.02, 0.006)

@@ -61,7 +61,7 @@ def draw_background(
 
 def _room(size: Size, rng: np.random.Generator) -> Light:
     """A wall in uneven light, furniture, shelves, frames, perhaps a window and a table's edge."""
-    h, w = size
+    h = size[0]
     y, x = _axes(size)
     wall = colour(rng, 0.12, (0.22, 0.75))
     light = 1.0 + rng.uniform(-0.35, 0.35) * (x - 0.5) + rng.uniform(-0.3, 0.2) * (y - 0.5)
@@ -92,9 +92,9 @@ def _desk(size: Size, rng: np.random.Generator) -> Light:
         _keyboard(flat, rng)
     light = 1.0 + 0.25 * smooth_noise(rng, size, 1) + rng.uniform(-0.3, 0.3) * (_axes(size)[1] - 0.5)
     flat = np.ascontiguousarray(flat * np.clip(light, 0.4, 2.0)[..., None], dtype=np.float32)
-    corners = np.float32([[0, 0], [w, 0], [w, h], [0, h]])
+    corners = np.array([[0, 0], [w, 0], [w, h], [0, h]], dtype=np.float32)
     turn = rng.uniform(-np.pi, np.pi)
-    R = np.float32([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    R = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
     aim = ((corners - [w / 2, h / 2]) @ R.T * rng.uniform(1.4, 1.8) + [w / 2, h / 2]).astype(np.float32)
     aim += rng.uniform(-0.12, 0.12, (4, 2)).astype(np.float32) * [w, h]
     H = cv2.getPerspectiveTransform(corners, aim.astype(np.float32))
@@ -103,14 +103,14 @@ def _desk(size: Size, rng: np.random.Generator) -> Light:
 
 def _outdoors(size: Size, rng: np.random.Generator) -> Light:
     """Sky, leaves and ground, with discs of light."""
-    y, x = _axes(size)
+    y, _ = _axes(size)
     horizon = rng.uniform(0.15, 0.75) + 0.04 * smooth_noise(rng, size, 5)
-    sky = np.float32([0.55, 0.72, 1.0]) * rng.uniform(0.5, 1.3) + np.float32([0.5, 0.4, 0.3]) * (
+    sky = np.array([0.55, 0.72, 1.0]) * rng.uniform(0.5, 1.3) + np.array([0.5, 0.4, 0.3]) * (
         y[..., None] * 0.8
     )
-    green = np.float32([0.10, 0.16, 0.045]) * np.float32(np.exp(rng.uniform(-0.7, 0.9)))
+    green = np.array([0.10, 0.16, 0.045]) * np.exp(rng.uniform(-0.7, 0.9))
     leaves = green * np.exp(0.75 * octaves(rng, size, rng.uniform(8, 22), 4, 0.7))[..., None]
-    leaves *= 1.0 + 0.2 * smooth_noise(rng, size, 6)[..., None] * np.float32([1.0, 0.2, -0.3])
+    leaves *= 1.0 + 0.2 * smooth_noise(rng, size, 6)[..., None] * np.array([1.0, 0.2, -0.3])
     ground = colour(rng, 0.3, (0.08, 0.4)) * np.exp(0.3 * octaves(rng, size, 10, 4, 0.7))[..., None]
     floor = rng.uniform(0.6, 1.3)
     picture = np.where((y < horizon)[..., None], sky, leaves)
@@ -211,9 +211,9 @@ def _person(picture: Light, clothes: Array, skin: Array, rng: np.random.Generato
     head = wide * 0.42
     layer = picture.copy()
     body = np.array(
-        [[centre - wide, h + 9], [centre - wide * 0.95, shoulder + 0.35 * wide], [centre - 0.35 * wide, shoulder],
-         [centre + 0.35 * wide, shoulder], [centre + wide * 0.95, shoulder + 0.35 * wide], [centre + wide, h + 9]]
-    )  # fmt: skip
+        [[-1.0, h + 9], [-0.95, shoulder + 0.35 * wide], [-0.35, shoulder],
+         [0.35, shoulder], [0.95, shoulder + 0.35 * wide], [1.0, h + 9]]
+    ) * [wide, 1.0] + [centre, 0.0]  # fmt: skip
     _fill(layer, body, clothes * rng.uniform(0.5, 1.1))
     neck = shoulder - 0.9 * head
     face = skin * rng.uniform(0.55, 1.0)
@@ -262,7 +262,7 @@ def _thing_on_table(flat: Light, rng: np.random.Generator) -> None:
     centre, angle = rng.uniform(0.0, 1.0, 2) * [w, h], rng.uniform(0, np.pi)
     if rng.random() < 0.3:
         r = w * rng.uniform(0.03, 0.1)
-        shape = _ellipse(*centre, r, r)
+        shape = _ellipse(float(centre[0]), float(centre[1]), r, r)
     else:
         half = np.array([rng.uniform(0.04, 0.25), rng.uniform(0.03, 0.18)]) * w
         R = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])

@@ -12,17 +12,20 @@ from handloom.synthesis.pictures.recipe import Recipe
 Array = NDArray[np.float64]
 
 DISTANCE_M = (0.16, 2.2)
-_ARM_CLEARANCE = np.cos(np.deg2rad(38.0))
+_NEAR_ARM_M = 0.13
+_TRIES = 40
 
 
 def draw_cameras(
-    points: Array, arms: list[Array], recipe: Recipe, rng: np.random.Generator
+    points: Array, arms: list[Array], palms: list[Array], recipe: Recipe, rng: np.random.Generator
 ) -> tuple[Camera, ...]:
     """Cameras that look at hands, each named ``cam0``, ``cam1``, …
 
     Args:
         points: (N, 3) keypoints of all hands over all frames, in the world (+z is up).
-        arms: for each hand, the (3,) unit direction from the wrist along its forearm.
+        arms: for each hand, (K, 3) points along its arm; cameras keep away from them, and do not look past
+            them at the hands.
+        palms: for each hand, (3, 3) its axes in the world, as columns. Cameras prefer to see palms or backs.
         recipe: sizes and ranges.
         rng: decides the rest.
     """
@@ -41,15 +44,15 @@ def draw_cameras(
         distance = focal * 0.19 / (share * min(width, height))
         fits = 1.15 * focal * extent / (0.5 * min(width, height))
         distance = float(np.clip(max(distance, 0.8 * fits), *DISTANCE_M))
-        for _ in range(20):
+        for _ in range(_TRIES):
             around = first + 2 * np.pi * i / recipe.cameras + rng.normal(0, 0.15)
             if recipe.cameras == 1:
                 around = rng.uniform(0, 2 * np.pi)
             above = np.clip(rng.normal(np.deg2rad(18.0), np.deg2rad(28.0)), -0.9, 1.45)
             away = np.array([np.cos(around) * np.cos(above), np.sin(around) * np.cos(above), np.sin(above)])
-            if all(away @ arm < _ARM_CLEARANCE for arm in arms):
+            eye = target + distance * away
+            if rng.random() < _liking(away, palms) and not _in_the_way(arms, eye, target):
                 break
-        eye = target + distance * away
         roll = rng.normal(0.0, np.deg2rad(12.0)) if rng.random() < 0.85 else rng.uniform(-np.pi, np.pi)
         room = max(0.5 * min(width, height) / focal - 1.05 * extent / distance, 0.02)
         aside = rng.uniform(-1.0, 1.0, 2) * room
@@ -62,6 +65,22 @@ def draw_cameras(
         K[:2, 2] += rng.uniform(-0.02, 0.02, 2) * min(width, height)
         cameras.append(Camera(f"cam{i}", (width, height), K, np.zeros(5), rigid(R, -R @ eye)))
     return tuple(cameras)
+
+
+def _liking(away: Array, palms: list[Array]) -> float:
+    """How gladly hands are looked at from a direction: palms and backs rather than edges and finger tips."""
+    _, y, z = np.abs(np.stack([axes.T @ away for axes in palms])).mean(axis=0)
+    return float((0.1 + 0.9 * z**1.5) * (1.0 - 0.8 * np.clip((y - 0.4) / 0.4, 0.0, 1.0)))
+
+
+def _in_the_way(arms: list[Array], eye: Array, target: Array) -> bool:
+    points = np.concatenate([arm[6:] for arm in arms]) - eye
+    to_target = target - eye
+    distance = np.linalg.norm(to_target)
+    along = points @ to_target / distance
+    aside = np.sqrt(np.maximum((points * points).sum(axis=1) - along**2, 0.0))
+    before = (along > 0) & (along < distance) & (aside < 0.05 + 0.07 * along / distance)
+    return bool(before.any() or (np.linalg.norm(points, axis=1) < _NEAR_ARM_M).any())
 
 
 def looking(forward: Array) -> Array:

@@ -14,7 +14,7 @@ CLOTHS = ("plain", "knit", "denim", "stripes", "checks", "fleece")
 def cloth_colour(rng: np.random.Generator) -> NDArray[np.float64]:
     """(3,) linear colour as clothes have: often dark, grey or white, seldom loud."""
     value = rng.choice([0.02, 0.05, 0.12, 0.3, 0.55]) * rng.uniform(0.7, 1.3)
-    hue = rng.uniform(0, 2 * np.pi)
+    hue = rng.normal(2.7, 0.5) if rng.random() < 0.5 else rng.uniform(0, 2 * np.pi)
     loud = rng.choice([0.05, 0.25, 0.8], p=[0.45, 0.35, 0.2])
     return np.asarray(
         value * (1.0 + loud * np.cos(hue + np.array([0.0, 2.1, 4.2]))).clip(0.08, 2.0).clip(0, 1.6)
@@ -51,9 +51,9 @@ def cloth(kind: str, size: tuple[int, int], rng: np.random.Generator, threads: f
         )  # fmt: skip
     elif kind == "denim":
         twill = np.sin(2 * np.pi * threads * (x + y))
-        pale = np.float32([0.35, 0.42, 0.5])
-        base = np.float32([0.03, 0.05, 0.11]) * rng.uniform(0.6, 2.5)
-        colour = base + (0.12 + 0.10 * twill + 0.1 * smooth_noise(rng, size, 12))[..., None] * pale
+        pale = np.array([0.35, 0.42, 0.5])
+        indigo = np.array([0.03, 0.05, 0.11]) * rng.uniform(0.6, 2.5)
+        colour = indigo + (0.12 + 0.10 * twill + 0.1 * smooth_noise(rng, size, 12))[..., None] * pale
     elif kind == "fleece":
         shade = shade * (1.0 + 0.16 * smooth_noise(rng, size, 70))
     else:

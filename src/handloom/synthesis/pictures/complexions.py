@@ -1,7 +1,7 @@
 """Colours of skin over all of Fitzpatrick's six types, from measured colour.
 
-The individual typology angle ITA = atan((L* − 50) / b*) sorts skin by its reflectance (Chardon et al. 1991); its
-classes stand for the types (Del Bino & Bernerd 2013). b* and a* go with lightness as in published measurements
+The individual typology angle ITA = atan((L* − 50) / b*) sorts skin by its reflectance (Chardon et al. 1991);
+its classes stand for the types (Del Bino & Bernerd 2013). b* and a* go with lightness as in measurements
 of unexposed and exposed skin: b* is largest for intermediate tones, a* is 7 to 15. Palms hold little melanin
 and differ far less between people than backs of hands do.
 """

@@ -1,4 +1,4 @@
-"""One made picture, or one per camera, with everything that is true of it: a pure function of seed and index."""
+"""One made picture, or one per camera, with all that is true of it: a pure function of seed and index."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from handloom.synthesis.pictures.actors import Actor, draw_actors
 from handloom.synthesis.pictures.arms import arm_mesh, sleeve_mesh, strap_mesh
 from handloom.synthesis.pictures.backgrounds import draw_background
 from handloom.synthesis.pictures.cameras import draw_cameras
+from handloom.synthesis.pictures.cast_shadow import cast_shadow
 from handloom.synthesis.pictures.lights import draw_light
 from handloom.synthesis.pictures.openness import openness, own_capsules
 from handloom.synthesis.pictures.people import Person, person_of
@@ -46,6 +47,8 @@ class Staged:
     """Name, thing, index of the hand that holds it (−1: none), place in the hand's or the world's frame."""
     sensors: tuple[Sensor, ...]
     motion: Array
+    gap: float | None
+    """Metres to the table or wall behind, where one is near."""
 
 
 def draw_sample(recipe: Recipe, seed: int, index: int) -> tuple[Sample, ...]:
@@ -95,11 +98,14 @@ def _stage(recipe: Recipe, seed: int, number: int) -> Staged:
     held = occluder and kind != "interacting" and rng.random() < 0.55
     actors, relation = draw_actors(recipe, kind, held, person, rng)
     wrists = np.stack([actor.T_world_wrist for actor in actors])
-    points = np.concatenate([actor.at(0, person.shape).keypoints for actor in actors])
+    first = [actor.at(0, person.shape) for actor in actors]
+    points = np.concatenate([hand.keypoints for hand in first])
     path = wrists[:, :, :3, 3] - wrists[:, :1, :3, 3]
     steps = path[:, :: max(path.shape[1] // 6, 1)].reshape(-1, 3)
     points = (points + steps[:, None]).reshape(-1, 3)
-    cameras = draw_cameras(points, [actor.arm_direction for actor in actors], recipe, rng)
+    arms = [actor.arm_points(hand) for actor, hand in zip(actors, first, strict=True)]
+    palms = [hand.T_world_wrist[:3, :3] for hand in first]
+    cameras = draw_cameras(points, arms, palms, recipe, rng)
     backgrounds = tuple(
         draw_background(
             recipe, person.cloth_colour, person.skin_colour, stream(seed, BACKGROUND, number, view)
@@ -125,7 +131,14 @@ def _stage(recipe: Recipe, seed: int, number: int) -> Staged:
         things,
         sensors,
         motion,
+        _gap(backgrounds[0][0], rng),
     )
+
+
+def _gap(background: str, rng: np.random.Generator) -> float | None:
+    near = {"desk": 0.9, "cloth": 0.7, "plain": 0.4, "room": 0.2}
+    wanted, gap = rng.random(), float(np.exp(rng.uniform(np.log(0.004), np.log(0.25))))
+    return gap if wanted < near.get(background, 0.0) else None
 
 
 def _things(
@@ -234,6 +247,8 @@ def _picture(
     fragments = exposure.fragments
     parts = parts_of(fragments, scene)
     person = parts >= PERSON
+    if staged.gap is not None:
+        background = cast_shadow(background, camera, scene, staged.gap)
     light = composite(exposure.light, background, sensor, staged.motion)
     noise = int(stream(seed, SENSOR, index, view).integers(1 << 62))
     labels = tuple(hand_label(camera, hand, scene) for hand in hands)

@@ -1,9 +1,9 @@
 """Two hands of one person: apart, or in touch without being in each other.
 
 Hands in touch are turned to each other in one of several ways (palm to palm, palm to back, crossed, finger
-tips, side by side, mirrored or free), start apart, and move along one direction until flesh meets flesh: steps
-as long as the gap between their capsules can never pass contact. The last millimetres are taken between the
-meshes themselves.
+tips, side by side or free), start apart, and move along one direction until flesh meets flesh: steps as long
+as the gap between their capsules can never pass contact. The last millimetres are taken between the meshes
+themselves.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ def draw_relation(rng: np.random.Generator) -> tuple[str, Array, Array, Array]:
     """How two hands meet.
 
     Returns:
-        the name, R_right_left (3, 3), and the (3,) point and direction along which the left hand comes, in the
-        right hand's frame.
+        the name, R_right_left (3, 3), and the (3,) point and direction along which the left hand comes, in
+        the right hand's frame.
     """
     name = RELATIONS[int(rng.integers(len(RELATIONS)))]
     # A right hand has its palm to +z and its thumb to +x; a left one is its mirror image in x.
@@ -141,10 +141,7 @@ def _deepest(points, surface, normals):
                 best, at = squared, j
         x, y, z = points[i, 0] - surface[at, 0], points[i, 1] - surface[at, 1], points[i, 2] - surface[at, 2]
         below = -(x * normals[at, 0] + y * normals[at, 1] + z * normals[at, 2])
-        if below > 0.0:
-            deepest = max(deepest, below)
-        else:
-            deepest = max(deepest, -np.sqrt(best))
+        deepest = max(deepest, below if below > 0.0 else -np.sqrt(best))
     return deepest
 
 

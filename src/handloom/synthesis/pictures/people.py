@@ -74,7 +74,7 @@ def person(seed: int, number: int, accessories: float) -> Person:
     shape = rng.normal(0.0, 1.0, load_open_hand().shape_count).clip(-2.5, 2.5)
     wears = tuple(
         name
-        for name, share in (("ring", 2), ("watch", 2), ("polish", 1.5), ("tattoo", 1), ("glove", 0.35))
+        for name, share in (("ring", 2), ("watch", 2), ("polish", 1.5), ("tattoo", 1), ("glove", 0.25))
         if rng.random() < share * accessories
     )
     look = _look(back, palm, kind, wears, rng)
@@ -111,7 +111,7 @@ def _look(back: Array, palm: Array, kind: int, wears: tuple[str, ...], rng: np.r
     dark = kind / 5.0
     nail_bed = 0.55 * palm + 0.45 * linear_from_lab(np.array([68.0 - 8.0 * dark, 14.0, 12.0]))
     tip = linear_from_lab(np.array([rng.uniform(70, 80), 4.0, 12.0]))
-    gloss = rng.uniform(0.025, 0.075)
+    gloss = rng.uniform(0.03, 0.085)
     nail_gloss = rng.uniform(0.08, 0.25)
     if "polish" in wears:
         nail_bed = tip = (
@@ -128,14 +128,14 @@ def _look(back: Array, palm: Array, kind: int, wears: tuple[str, ...], rng: np.r
     if "ring" in wears:
         metal = np.array([0.72, 0.50, 0.20]) if rng.random() < 0.6 else np.array([0.6, 0.6, 0.6])
         ring = (int(rng.choice([1, 2, 3, 3, 3, 4])), tuple(0.55 * metal), float(rng.uniform(0.0014, 0.0035)))
-    mottling = rng.uniform(0.5, 1.6) * np.array([0.025, 0.045, 0.05]) * (1.0 - 0.4 * dark)
+    mottling = rng.uniform(0.3, 1.1) * np.array([0.025, 0.045, 0.05]) * (1.0 - 0.4 * dark)
     redness = rng.uniform(0.4, 1.2) * (1.0 - 0.6 * dark)
     return SkinLook(
         back=tuple(back), palm=tuple(palm),
         blush=(1.0 + 0.03 * redness, 1.0 - 0.22 * redness, 1.0 - 0.22 * redness),
         nail=tuple(nail_bed), nail_tip=tuple(tip), nail_gloss=float(nail_gloss), gloss=float(gloss),
-        mottling=tuple(mottling), grain=rng.uniform(0.015, 0.05), wrinkles=rng.uniform(0.5, 1.7),
-        veins=rng.uniform(0.0, 1.4), freckles=float(rng.choice([0.0, 0.0, 0.5])) * (1.0 - dark),
+        mottling=tuple(mottling), grain=rng.uniform(0.006, 0.022), wrinkles=rng.uniform(0.5, 1.7),
+        veins=rng.uniform(0.0, 1.4), freckles=float(rng.choice([0.0, 0.0, 0.22])) * (1.0 - dark),
         hair=float(rng.choice([0.0, 0.25, 0.8])) * rng.uniform(0.5, 1.0),
         glove=None if glove is None else tuple(glove), ring=ring,
         tattoo=((0.02, 0.03, 0.045), rng.uniform(0.5, 0.85)) if "tattoo" in wears else None,

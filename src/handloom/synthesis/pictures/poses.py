@@ -1,7 +1,7 @@
 """Poses of one hand: recorded ones, gestures, and anything the joints allow; never through itself.
 
-Sources: the Gaussian mixture of recorded poses that fits use (``fitting/pose_prior.npz``), the named gestures with
-scatter and mixed finger by finger, and each finger anywhere within the joint limits.
+Sources: the Gaussian mixture of recorded poses that fits use (``fitting/pose_prior.npz``), the named gestures
+with scatter and mixed finger by finger, and each finger anywhere within the joint limits.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from handloom.synthesis.gestures import gesture, gesture_names
 
 Array = NDArray[np.float64]
 
-SOURCES = {"recorded": 0.42, "gesture": 0.30, "mixed": 0.13, "range": 0.15}
+SOURCES = {"recorded": 0.45, "gesture": 0.35, "mixed": 0.11, "range": 0.09}
 GIVE_M = 0.002
 """Overlap of two fingers' capsules beyond that of the flat hand by which flesh gives way."""
 _TRIES = 12
@@ -146,4 +146,4 @@ def _candidate(
 @cache
 def _recorded() -> tuple[Array, Array, Array]:
     prior = recorded_prior()
-    return prior.mean, np.linalg.cholesky(prior.covariance), prior.weight
+    return prior.mean, np.asarray(np.linalg.cholesky(prior.covariance), dtype=np.float64), prior.weight

@@ -49,7 +49,14 @@ class Recipe:
     field_of_view_deg: tuple[float, float] = (35.0, 90.0)
     hand_share: tuple[float, float] = (0.3, 0.85)
     backgrounds: Mapping[str, float] = field(
-        default_factory=lambda: {"room": 3, "desk": 2, "outdoors": 1, "clutter": 2, "cloth": 1, "plain": 1}
+        default_factory=lambda: {
+            "room": 3.5,
+            "desk": 2,
+            "outdoors": 1,
+            "clutter": 1.2,
+            "cloth": 1,
+            "plain": 1,
+        }
     )
     photographs: Path | None = None
     occluders: float = 0.25

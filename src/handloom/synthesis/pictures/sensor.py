@@ -50,19 +50,19 @@ class Sensor:
 def draw_sensor(strength: float, dim: bool, shorter_side: int, rng: np.random.Generator) -> Sensor:
     """A camera; ``strength`` 0 is a perfect one, ``dim`` light makes it noisier."""
     scale = shorter_side / 256.0
-    noisy = strength * np.exp(rng.uniform(-2.5, 0.6)) * (2.2 if dim else 1.0)
+    noisy = strength * np.exp(rng.uniform(-3.2, -0.5)) * (1.8 if dim else 1.0)
     return Sensor(
         defocus=strength * (rng.uniform(0.5, 1.3) * scale if rng.random() < 0.12 else rng.uniform(0.0, 0.3)),
         softness=strength * rng.uniform(0.25, 0.75) * np.sqrt(scale),
-        exposure=float(np.exp(strength * rng.normal(0.0, 0.25)) * (0.6 if dim else 1.0)),
+        exposure=float(np.exp(strength * rng.normal(0.0, 0.22)) * (0.75 if dim else 1.0)),
         white=np.exp(strength * rng.normal(0.0, [0.05, 0.012, 0.06])),
         vignetting=strength * rng.uniform(0.0, 0.35),
         shot=0.0009 * noisy,
         read=0.008 * noisy,
         clumping=rng.uniform(0.3, 0.8),
-        contrast=1.0 + strength * rng.uniform(-0.1, 0.35),
+        contrast=1.0 + strength * rng.uniform(0.0, 0.45),
         sharpening=strength * rng.uniform(0.0, 0.5),
-        quality=0 if strength == 0 else int(rng.integers(45, 97)),
+        quality=0 if strength == 0 else int(rng.integers(55, 97)),
         saturation=1.0 + strength * rng.normal(0.02, 0.12),
     )
 
@@ -110,8 +110,9 @@ def develop(light: Light, sensor: Sensor, seed: int) -> Image:
     small = light[::4, ::4].mean(axis=2)
     # Exposure as cameras choose it: the geometric mean becomes a middle grey.
     middle = float(np.exp(np.log(small + 0.01).mean()))
-    gain = sensor.exposure * 0.17 / max(middle, 1e-3)
-    gain = float(np.clip(gain, 0.35, 3.0))
+    gain = sensor.exposure * 0.21 / max(middle, 1e-3)
+    # … but not so that much of the picture burns out.
+    gain = float(np.clip(min(gain, 1.05 / max(float(np.quantile(small, 0.96)), 1e-3)), 0.35, 3.0))
     gains = gain * sensor.white
     noisy = np.empty_like(light)
     _expose(np.ascontiguousarray(light), gains.astype(np.float32), sensor.vignetting, noisy)
@@ -130,7 +131,9 @@ def develop(light: Light, sensor: Sensor, seed: int) -> Image:
         image = cv2.addWeighted(image, 1.0 + sensor.sharpening, soft, -sensor.sharpening, 0.0)
     if sensor.quality:
         _, packed = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, sensor.quality])
-        image = cv2.imdecode(packed, cv2.IMREAD_COLOR)[..., ::-1]
+        unpacked = cv2.imdecode(packed, cv2.IMREAD_COLOR)
+        assert unpacked is not None
+        image = unpacked[..., ::-1]
     return np.ascontiguousarray(image, dtype=np.uint8)
 
 
@@ -171,9 +174,13 @@ def _grain(seed, out):
 
 @njit(cache=True, fastmath=True)
 def _add_noise(light, grain, shot, read):
-    a, b = light.reshape(-1), grain.reshape(-1)
+    a, b = light.reshape(-1, 3), grain.reshape(-1, 3)
     for n in range(len(a)):
-        a[n] += b[n] * np.sqrt(shot * max(a[n], np.float32(0.0)) + read * read)
+        # Cameras smooth colour more than brightness.
+        common = np.float32(0.55) * (b[n, 0] + b[n, 1])
+        for k in range(3):
+            spread = np.sqrt(shot * max(a[n, k], np.float32(0.0)) + read * read)
+            a[n, k] += spread * (common + np.float32(0.4) * b[n, k])
 
 
 @njit(cache=True, fastmath=True)

@@ -158,7 +158,9 @@ def _revolved(x: Array, r: Array, angle: Array, picture: NDArray[np.float32], sh
 
 def _box(size: Array, picture: NDArray[np.float32]) -> Thing:
     corners = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], dtype=np.float64)
-    vertices, faces, uv = [], [], []
+    vertices: list[Array] = []
+    faces: list[NDArray[np.int64]] = []
+    uv: list[Array] = []
     for axis in range(3):
         for side in (0.0, 1.0):
             square = np.zeros((4, 3))

@@ -1,7 +1,7 @@
 """What is true of a made picture: keypoints and whether they are seen, masks, depth, normals.
 
-A landmark lies inside the flesh, so it counts as seen when the first surface on the line of sight through it is
-skin of its own hand and of a segment that meets at that joint, and lies no deeper in the flesh than the
+A landmark lies inside the flesh, so it counts as seen when the first surface on the line of sight through it
+is skin of its own hand and of a segment that meets at that joint, and lies no deeper in the flesh than the
 segment is thick. Skin of the same hand seen before it (a finger across the palm), skin seen from the far side
 (the back of the hand before a bent finger tip) and every other surface hide it.
 """
