@@ -88,7 +88,7 @@ def _pictures(result: Result, row: int, dataset: DataSet, index: int) -> list[tu
                 np.ascontiguousarray(around(sample.image, true) if _any(true) else sample.image), _CROP_PX
             ),
         ),
-        ("true white, predicted coloured", data_uri(np.ascontiguousarray(shown), _CROP_PX)),
+        ("overlay", data_uri(np.ascontiguousarray(shown), _CROP_PX)),
     ]
 
 
