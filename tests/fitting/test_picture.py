@@ -48,7 +48,7 @@ def _root(fit: PictureFit, keypoints: np.ndarray) -> float:
 @pytest.mark.parametrize("side", ["left", "right"])
 @pytest.mark.parametrize("name", ["spread", "half closed"])
 def test_a_hand_of_known_size_is_where_it_is(camera: Camera, side: str, name: str) -> None:
-    shape = np.zeros(12)
+    shape = np.zeros(load_open_hand(side).shape_count)
     shape[0] = 1.5
     model, keypoints = _hand(side, name, shape)
     fit = fit_picture(model, camera, _seen(camera, keypoints), HandSize(hand_length(model, shape)))

@@ -126,7 +126,7 @@ def test_collision_separates_two_hands(seed):
     found = refine_hands(models, fits, evidence, options=OPTIONS)
     before, after = deepest(models, fits), deepest(models, found)
     assert before > 0.008
-    assert after < 0.25 * before
+    assert after < 0.35 * before
     through = refine_hands(models, fits, evidence, options=replace(OPTIONS, collision_sigma_m=0.0))
     assert deepest(models, through) > 0.8 * before
 
@@ -142,7 +142,7 @@ def test_fingers_that_pass_through_the_palm_are_pushed_out():
     found = refine_frames(MODEL, fit, evidence, options=options, shape_known=True)
     before, after = deepest([MODEL], [fit]), deepest([MODEL], [found])
     assert before > 0.003
-    assert after < 0.5 * before
+    assert after < 0.6 * before
 
 
 def test_masks_of_another_size_are_refused():

@@ -110,7 +110,7 @@ def test_truth_costs_next_to_nothing(made):
     planes = match_depth(MODEL, placed, camera, pixels, depth, 0.04)
     off = (contour.normals * (pixels[contour.vertices] - contour.points)).sum(axis=1)
     assert len(off) > 60
-    assert np.abs(off).mean() < 0.8
+    assert np.median(np.abs(off)) < 0.5
     assert np.nanmax(sample(mask.distance, pixels)[0]) < 1.5
     z = (placed - camera.center) @ camera.axis
     assert len(planes.vertices) > 200

@@ -22,6 +22,7 @@ from handloom.fitting.equations import Observations, Terms, normal_equations
 from handloom.fitting.frames import FitOptions, FrameEvidence, observations, terms_of
 from handloom.fitting.hand_size import HandSize, length_and_slope
 from handloom.fitting.picture_evidence import PictureEvidence, checked_sigma, merged_guess
+from handloom.fitting.shared_shape import LENGTHS_M
 from handloom.fitting.solver import advance
 from handloom.fitting.start import start_poses
 from handloom.hand import HandModel
@@ -189,7 +190,8 @@ class _Problem:
             step = np.asarray(np.linalg.solve(H + np.diag(damping * D + 1e-9 + 1e-3 * damping), -g))
             moved = self.moved(state, step)
             trial_H, trial_g, trial = self.normal_equations(moved)
-            if trial < cost:
+            # A hand without extent contradicts no guess of free size: as the other side it would vanish.
+            if trial < cost and LENGTHS_M[0] <= self.mean_length + self.slope @ moved.shape <= LENGTHS_M[1]:
                 fall = cost - trial
                 state, H, g, cost = moved, trial_H, trial_g, trial
                 damping = max(0.2 * damping, 1e-9)

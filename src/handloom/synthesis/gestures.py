@@ -15,7 +15,7 @@ _STRAIGHT = (0, 4, 2, 0)
 _CURLED = (72, 88, 48, 0)
 _HALF = (34, 42, 24, 0)
 _THUMB_OUT = (-8, 0, 0, 5)
-_THUMB_IN = (16, 26, 26, 12)
+_THUMB_IN = (6, 26, 26, 12)
 
 _GESTURES: Mapping[str, Mapping[str, tuple[float, float, float, float]]] = {
     "open": {"thumb": _THUMB_OUT} | dict.fromkeys(FINGERS[1:], _STRAIGHT),
