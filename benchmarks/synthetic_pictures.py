@@ -1,9 +1,9 @@
 """Made pictures: whether the hand networks take their hands for hands, and how fast they are made.
 
 The networks (MediaPipe's palm search and landmarks) look at pictures of one recipe. A hand counts as found
-where a reading lies on it: centre within a third of its extent, size within a factor of two. Beside it the same
-hands before the same cameras in the demo's plain look: one light, one wall, one skin, nothing in front, no flaws
-of a camera.
+where a reading lies on it: centre within a third of its extent, size within a factor of two. Beside it the
+same hands before the same cameras in the demo's plain look: one light, one wall, one skin, nothing in front,
+no flaws of a camera.
 """
 
 from __future__ import annotations

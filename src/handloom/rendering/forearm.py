@@ -16,6 +16,8 @@ BEND_M = 0.05
 ELBOW_M = (0.25, 0.33)
 """Where behind the wrist the elbow bends."""
 _NO_ELBOW = np.zeros(3)
+_STEPS = np.unique([*np.linspace(0.0, BEND_M, 11), *np.linspace(*ELBOW_M, 11), 0.9])
+"""Where the arm's course is computed: close together where it bends."""
 
 
 def forearm_rings(
@@ -38,7 +40,7 @@ def forearm_rings(
     spokes = (edge - centre) @ R
     # The edge is not quite square to the arm: it straightens over the bend.
     square = spokes * [1.0, 0.0, 1.0]
-    steps = np.linspace(0.0, 0.9, 181)
+    steps = _STEPS
     turn = _turns(steps, bend, elbow)
     path = np.vstack(
         [np.zeros(3), -np.cumsum((turn[1:, :, 1] + turn[:-1, :, 1]) / 2 * np.diff(steps)[:, None], axis=0)]

@@ -43,7 +43,7 @@ def draw_cameras(
         share = np.exp(rng.uniform(np.log(low_share), np.log(high_share)))
         distance = focal * 0.19 / (share * min(width, height))
         fits = 1.15 * focal * extent / (0.5 * min(width, height))
-        distance = float(np.clip(max(distance, 0.8 * fits), *DISTANCE_M))
+        distance = float(np.clip(max(distance, 0.88 * fits), *DISTANCE_M))
         for _ in range(_TRIES):
             around = first + 2 * np.pi * i / recipe.cameras + rng.normal(0, 0.15)
             if recipe.cameras == 1:
@@ -55,7 +55,7 @@ def draw_cameras(
                 break
         roll = rng.normal(0.0, np.deg2rad(12.0)) if rng.random() < 0.85 else rng.uniform(-np.pi, np.pi)
         room = max(0.5 * min(width, height) / focal - 1.05 * extent / distance, 0.02)
-        aside = rng.uniform(-1.0, 1.0, 2) * room
+        aside = rng.uniform(-0.85, 0.85, 2) * room
         R = (
             rotation_from_vector([0.0, 0.0, roll])
             @ rotation_from_vector([aside[0], aside[1], 0.0])

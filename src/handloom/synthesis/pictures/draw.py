@@ -39,6 +39,8 @@ class Staged:
     relation: str
     person: Person
     actors: tuple[Actor, ...]
+    first: tuple[Shown, ...]
+    """The hands in the first frame."""
     cameras: tuple[Camera, ...]
     backgrounds: tuple[tuple[str, NDArray[np.float32]], ...]
     light: str
@@ -67,7 +69,11 @@ def draw_sample(recipe: Recipe, seed: int, index: int) -> tuple[Sample, ...]:
     """
     number, frame = divmod(index, recipe.frames)
     staged = _staged(recipe, seed, number) if recipe.frames > 1 else _stage(recipe, seed, number)
-    hands = [actor.at(frame, staged.person.shape) for actor in staged.actors]
+    hands = (
+        list(staged.first)
+        if frame == 0
+        else [actor.at(frame, staged.person.shape) for actor in staged.actors]
+    )
     samples = []
     scene: Scene | None = None
     for view, camera in enumerate(staged.cameras):
@@ -124,6 +130,7 @@ def _stage(recipe: Recipe, seed: int, number: int) -> Staged:
         relation,
         person,
         tuple(actors),
+        tuple(first),
         cameras,
         backgrounds,
         light,

@@ -22,12 +22,12 @@ def smooth_noise(
         stretch: features are so many times longer along the height.
     """
     h, w = size
-    columns = max(round(cells), 1) + 3
-    rows = max(round(cells * h / w / stretch), 1) + 3
+    columns = max(round(cells), 1) + 1
+    rows = max(round(cells * h / w / stretch), 1) + 1
     grid = rng.standard_normal((rows, columns), dtype=np.float32)
-    scale = np.array([[(columns - 3) / w, 0, 1], [0, (rows - 3) / h, 1]], dtype=np.float32)
-    flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
-    return np.asarray(1.25 * cv2.warpAffine(grid, scale, (w, h), flags=flags), dtype=np.float32)
+    # Small features look the same joined by straight lines.
+    joined = cv2.INTER_LINEAR if columns > 14 else cv2.INTER_CUBIC
+    return np.asarray(1.25 * cv2.resize(grid, (w, h), interpolation=joined), dtype=np.float32)
 
 
 def octaves(
@@ -47,7 +47,7 @@ def colour(rng: np.random.Generator, loud: float = 0.35, value: tuple[float, flo
     """(3,) linear colour; ``loud`` is how far it leaves grey."""
     v = np.exp(rng.uniform(np.log(value[0]), np.log(value[1])))
     # Most of what people have around them is grey, brown or blue; hue 0 is red, 4 green, 2 blue.
-    hue = rng.normal((-0.75, 2.7, 0.0)[k := int(rng.choice(3, p=[0.55, 0.2, 0.25]))], (0.35, 0.4, 2.0)[k])
+    hue = rng.normal((-0.5, 2.7, 0.0)[k := int(rng.choice(3, p=[0.55, 0.2, 0.25]))], (0.35, 0.4, 2.0)[k])
     tint = 1.0 + rng.uniform(0, 2 * loud) * np.cos(hue + np.array([0.0, 2.1, 4.2]))
     return np.asarray(np.clip(v * np.clip(tint, 0.05, 2.5), 0.004, 0.95), dtype=np.float32)
 
@@ -76,6 +76,6 @@ def speckled(rng: np.random.Generator, size: tuple[int, int]) -> Light:
     shade = (
         1.0
         + 0.05 * octaves(rng, size, 3, 3)
-        + rng.uniform(0.01, 0.12) * smooth_noise(rng, size, size[1] / 2.5)
+        + rng.uniform(0.01, 0.07) * smooth_noise(rng, size, size[1] / 2.5)
     )
     return np.clip(base * shade[..., None], 0.003, 0.95).astype(np.float32)

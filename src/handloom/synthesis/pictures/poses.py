@@ -24,7 +24,7 @@ Array = NDArray[np.float64]
 SOURCES = {"recorded": 0.45, "gesture": 0.35, "mixed": 0.11, "range": 0.09}
 GIVE_M = 0.002
 """Overlap of two fingers' capsules beyond that of the flat hand by which flesh gives way."""
-_TRIES = 12
+_TRIES = 5
 
 
 @dataclass(frozen=True, eq=False)
