@@ -1,0 +1,1 @@
+"""Training: tasks, the loop that runs them, and what is kept of a run."""
