@@ -59,3 +59,7 @@ class DataSetError(HandloomError):
 
 class SynthesisError(HandloomError):
     """Pictures cannot be made as asked for."""
+
+
+class TrainingError(HandloomError):
+    """A network cannot be trained as asked for, or its run cannot go on."""

@@ -47,11 +47,36 @@ class Settings:
     validate_every: int = 1000
 
 
+@dataclass(frozen=True, eq=False)
+class Part:
+    """A network, or one of several that were trained together, as it is exported.
+
+    Attributes:
+        name: of the files: ``posenet`` gives ``posenet.safetensors`` and ``posenet.onnx``.
+        weights: whose state goes into the safetensors.
+        module: what goes into the ONNX file: takes and gives plain tensors.
+        inputs: names of what it takes.
+        outputs: names of what it gives.
+        example: inputs of one sample or more; the first axis counts samples and stays free.
+        metadata: what a user of the weights must know: network, variant, size of the crop, joint order, …
+        free: further axes of the inputs that stay free, such as (2, 3) for pictures of any size.
+    """
+
+    name: str
+    weights: nn.Module
+    module: nn.Module
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    example: tuple[Tensor, ...]
+    metadata: dict[str, str]
+    free: tuple[int, ...] = ()
+
+
 class Task(Protocol):
     """A network, its batches, its loss and its figures.
 
     Attributes:
-        name: of the network, such as ``"posenet"``; the exported files are called so.
+        name: of the network, such as ``"posenet"``.
         defaults: the settings of a run where nothing else is asked for.
     """
 
@@ -82,12 +107,8 @@ class Task(Protocol):
         """
         ...
 
-    def example(self) -> tuple[Tensor, ...]:
-        """Inputs of the network for the export to ONNX; the first axis counts samples and stays free."""
-        ...
-
-    def metadata(self) -> dict[str, str]:
-        """What a user of the weights must know (network, variant, crop size, joint order); goes with them."""
+    def parts(self, network: nn.Module) -> tuple[Part, ...]:
+        """What is exported of a trained network, each part to files of its own."""
         ...
 
     def data(self) -> dict[str, Any]:
