@@ -17,7 +17,7 @@ from handloom.hand import load_open_hand
 from handloom.skeleton import HAND
 from handloom.synthesis.pictures import Recipe, draw_sample
 from handloom.synthesis.pictures.complexions import ITA_DEG, TYPES
-from handloom.synthesis.pictures.pairs import mesh_depth
+from handloom.synthesis.pictures.contact import Skin, depth_between
 from handloom.synthesis.pictures.people import person
 from handloom.synthesis.pictures.poses import GIVE_M, SOURCES, draw_pose, self_overlap
 
@@ -117,8 +117,7 @@ def test_interacting_hands_touch_and_are_not_in_each_other():
     for index in range(6):
         sample = draw_sample(PAIRS, 11, index)[0]
         a, b = sample.hands
-        normals = [load_open_hand(h.side).normals(h.vertices) for h in (a, b)]
-        depth = mesh_depth(a.vertices, normals[0], b.vertices, normals[1])
+        depth = depth_between(*(Skin.of(load_open_hand(h.side), h.vertices) for h in (a, b)))
         assert -0.0025 < depth < 0.002, (index, sample.conditions["relation"])
 
 

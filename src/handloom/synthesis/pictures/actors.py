@@ -11,7 +11,8 @@ from handloom.hand import load_open_hand
 from handloom.hand.kinematics import rigid, rotation_from_vector
 from handloom.synthesis.motion import minimum_jerk
 from handloom.synthesis.pictures.arms import ArmPose, arm_line
-from handloom.synthesis.pictures.pairs import bring_together, draw_relation, free_hand, mesh_depth
+from handloom.synthesis.pictures.contact import Skin, depth_between
+from handloom.synthesis.pictures.pairs import FreeHand, bring_together, draw_relation
 from handloom.synthesis.pictures.people import Person
 from handloom.synthesis.pictures.poses import SOURCES, draw_pose, freed
 from handloom.synthesis.pictures.recipe import Recipe
@@ -22,6 +23,7 @@ Array = NDArray[np.float64]
 
 _ARM_RADIUS_M = 0.045
 _APART_M = 0.012
+_X = np.array([1.0, 0.0, 0.0])
 _GRASPS = ("fist", "half closed", "hook", "pinch")
 
 
@@ -121,11 +123,10 @@ def _interacting(recipe: Recipe, person: Person, rng: np.random.Generator) -> tu
         for side, a in (("right", angles), ("left", other)):
             posed = models[side].pose(a, person.shape)
             capsules = person.flesh.of_side(side)
-            free[side] = free_hand(
-                models[side], posed.vertices, capsules.at(posed.T_world_joint), capsules.radii
-            )
+            starts, ends = capsules.at(posed.T_world_joint)
+            free[side] = FreeHand(Skin.of(models[side], posed.vertices), starts, ends, capsules.radii)
         T = bring_together(free["right"], free["left"], R, middle, way)
-        arms = _arms_apart(free["right"].vertices, free["left"].vertices, T, rng)
+        arms = _arms_apart(free["right"].skin.vertices, free["left"].skin.vertices, T, rng)
         if arms is not None or attempt == 5:
             break
     arms = arms or (_arm(rng), _arm(rng))
@@ -167,13 +168,9 @@ def _parted(actors: list[Actor], person: Person) -> list[Actor]:
     away = 0.0
     first, second = actors
     for frame in range(0, len(first.angles), max(len(first.angles) // 8, 1)):
-        shown = [actor.at(frame, person.shape) for actor in actors]
-        a, b = (s.vertices for s in shown)
-        normals = [s.model.normals(s.vertices) for s in shown]
+        a, b = (Skin.of(s.model, s.vertices) for s in (actor.at(frame, person.shape) for actor in actors))
         for _ in range(12):
-            depth = mesh_depth(
-                a + np.array([away, 0.0, 0.0]), normals[0], b - np.array([away, 0.0, 0.0]), normals[1]
-            )
+            depth = depth_between(a.moved(np.eye(3), _X * away), b.moved(np.eye(3), _X * -away))
             if depth < -_APART_M:
                 break
             away += 0.5 * max(depth + 0.02, 0.006)

@@ -14,16 +14,14 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from handloom.hand import HandModel
 from handloom.hand.kinematics import rigid, rotation_from_vector
-from handloom.hand.mesh import vertex_normals
+from handloom.synthesis.pictures.contact import Skin, depth_between
 
 Array = NDArray[np.float64]
 
-CONTACT_M = 0.0006
-"""Meshes this deep in each other count as touching."""
-_NEAR_M = 0.02
-MIRROR = np.diag([-1.0, 1.0, 1.0])
+CONTACT_M = 0.0012
+"""So deep in each other hands may be that touch."""
+_STEPS = 14
 RELATIONS = ("palms", "palm on back", "crossed", "tips", "side by side", "free")
 
 
@@ -32,14 +30,11 @@ class FreeHand:
     """A posed hand in its own frame.
 
     Attributes:
-        model: of its side.
-        vertices, normals: (V, 3).
+        skin: its surface.
         starts, ends, radii: its capsules.
     """
 
-    model: HandModel
-    vertices: Array
-    normals: Array
+    skin: Skin
     starts: Array
     ends: Array
     radii: Array
@@ -92,11 +87,8 @@ def bring_together(right: FreeHand, left: FreeHand, R: Array, middle: Array, way
         middle: (3,) where the middle of the left hand would be if it came all the way.
         way: (3,) unit direction from which it comes.
     """
-    own = np.median(left.vertices, axis=0)
-    starts, ends, vertices, normals = (
-        points @ R.T for points in (left.starts, left.ends, left.vertices, left.normals)
-    )
-    aim = middle - R @ own
+    starts, ends = left.starts @ R.T, left.ends @ R.T
+    aim = middle - R @ np.median(left.skin.vertices, axis=0)
     apart = 0.32
     for _ in range(40):
         here = aim + apart * way
@@ -104,45 +96,22 @@ def bring_together(right: FreeHand, left: FreeHand, R: Array, middle: Array, way
         apart -= gap
         if gap < 5e-4 or apart < -0.25:
             break
-    # Capsules are the mean of the flesh: what stands out beyond them is found on the meshes.
-    for _ in range(10):
-        depth = mesh_depth(right.vertices, right.normals, vertices + aim + apart * way, normals)
-        if 0.0 <= depth <= 2 * CONTACT_M:
-            break
-        apart += float(np.clip(depth - CONTACT_M, -0.004, 0.02))
-    return rigid(R, aim + apart * way)
-
-
-def mesh_depth(a: Array, a_normals: Array, b: Array, b_normals: Array) -> float:
-    """Metres by which two meshes are in each other, negative for a gap, from vertices and their normals.
-
-    A gap beyond two centimetres counts as two centimetres.
-    """
-    low, high = (
-        np.maximum(a.min(axis=0), b.min(axis=0)) - _NEAR_M,
-        np.minimum(a.max(axis=0), b.max(axis=0)) + _NEAR_M,
-    )
-    near_a, near_b = ((points >= low).all(axis=1) & (points <= high).all(axis=1) for points in (a, b))
-    if not near_a.any() or not near_b.any():
-        return -_NEAR_M
-    a, a_normals, b, b_normals = a[near_a], a_normals[near_a], b[near_b], b_normals[near_b]
-    return max(_deepest(a, b, b_normals), _deepest(b, a, a_normals))
-
-
-@njit(cache=True, fastmath=True)
-def _deepest(points, surface, normals):
-    deepest = -0.02
-    for i in range(len(points)):
-        best, at = 1e9, -1
-        for j in range(len(surface)):
-            x, y, z = points[i, 0] - surface[j, 0], points[i, 1] - surface[j, 1], points[i, 2] - surface[j, 2]
-            squared = x * x + y * y + z * z
-            if squared < best:
-                best, at = squared, j
-        x, y, z = points[i, 0] - surface[at, 0], points[i, 1] - surface[at, 1], points[i, 2] - surface[at, 2]
-        below = -(x * normals[at, 0] + y * normals[at, 1] + z * normals[at, 2])
-        deepest = max(deepest, below if below > 0.0 else -np.sqrt(best))
-    return deepest
+    # Capsules are the mean of the flesh: where it really meets is between a place too near and one too far.
+    near, far = (np.nan, 0.0), (np.nan, 0.0)
+    for _ in range(_STEPS):
+        depth = depth_between(right.skin, left.skin.moved(R, aim + apart * way))
+        if 0.0 <= depth <= CONTACT_M:
+            return rigid(R, aim + apart * way)
+        if depth > 0.0:
+            near = apart, depth
+        else:
+            far = apart, depth
+        if np.isnan(near[0] + far[0]):
+            apart += max(depth, -0.005) + (0.0005 if depth > 0.0 else 0.0)
+        else:
+            share = (near[1] - 0.5 * CONTACT_M) / (near[1] - far[1])
+            apart = near[0] + np.clip(share, 0.1, 0.9) * (far[0] - near[0])
+    return rigid(R, aim + (apart if np.isnan(far[0]) else far[0]) * way)
 
 
 @njit(cache=True, fastmath=True)
@@ -175,11 +144,6 @@ def _gap(starts, ends, radii, other_starts, other_ends, other_radii):
                 squared += d * d
             smallest = min(smallest, np.sqrt(squared) - radii[i] - other_radii[j])
     return smallest
-
-
-def free_hand(model: HandModel, vertices: Array, capsule_ends: tuple[Array, Array], radii: Array) -> FreeHand:
-    """A posed hand with its normals."""
-    return FreeHand(model, vertices, vertex_normals(vertices, model.faces), *capsule_ends, radii)
 
 
 def _turned(*, y: float = 0.0, z: float = 0.0) -> Array:
