@@ -37,7 +37,9 @@ def test_a_hand_of_known_size_through_a_known_lens(shown: Shown, search: HandSea
     (hand,) = result.hands
     fit = hand.verdict.fit
     assert hand.verdict.side == "right"
-    assert np.linalg.norm(fit.keypoints[0] - shown.keypoints[0]) < 0.06 * np.linalg.norm(shown.keypoints[0])
+    off = np.linalg.norm(fit.keypoints[0] - shown.keypoints[0])
+    assert off < 0.12 * np.linalg.norm(shown.keypoints[0])
+    assert off < 3.0 * fit.distance_sigma_m
     assert result.lens is not None
     assert result.lens.focal_spread == 0.0
 

@@ -58,8 +58,8 @@ def test_lens_distortion_is_applied() -> None:
     at = vertices(shift=(0.18, 0.0, 0.08))
     [line] = outline(camera, HAND, at, camera.image_size)
     pixels = camera.project(at)
-    np.testing.assert_allclose(line.min(axis=0), pixels.min(axis=0), atol=1.0)
-    np.testing.assert_allclose(line.max(axis=0), pixels.max(axis=0), atol=1.0)
+    np.testing.assert_allclose(line.min(axis=0), pixels.min(axis=0), atol=1.5)
+    np.testing.assert_allclose(line.max(axis=0), pixels.max(axis=0), atol=1.5)
     ideal = Camera(camera.name, camera.image_size, camera.K, np.zeros(5), camera.T_camera_world)
     assert np.abs(ideal.project(at) - pixels).max() > 4.0
 
