@@ -8,11 +8,11 @@ torch is not installed. Rates are of one core, counted in processor time, since 
 
 Noisy: 3 mm on every axis, every frame on its own, the shape known. The poses are those of the TemugeB clip:
 MediaPipe's keypoints in two views, triangulated, the hand fitted with the joint limits only, its angles
-smoothed as those of the prior's recordings are. They took no part in the prior, neither in its means and
-covariances nor in the search for its settings (scripts/build_pose_prior.py). The rows below fit the same with
-the error counted at the joint centres; each recording in space under a prior made from the others, on which
-the settings were chosen; gestures held still, under a prior made without generated poses; and poses drawn
-evenly within the limits, which no hand takes.
+smoothed as those of the prior's recordings are. They took no part in the prior's means and covariances; its
+settings were chosen on the rows of recordings in space, after two looks at the clip
+(scripts/build_pose_prior.py). The rows below fit the same with the error counted at the joint centres; each
+recording in space under a prior made from the others; gestures held still, under a prior made without
+generated poses; and poses drawn evenly within the limits, which no hand takes.
 
 Adapted: the prior adapted to the noisy keypoints of the same 3,000 frames (handloom.fitting.adapted_prior),
 which sees no clean pose. The bound: a Gaussian made from the clean test poses themselves, which no prior of

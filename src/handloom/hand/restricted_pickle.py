@@ -100,6 +100,8 @@ def _inspect(data: bytes) -> None:
         RefusedPickle: if it asks for anything that is not on the lists.
         ValueError: where it breaks off.
     """
+    if not data.rstrip().endswith(pickle.STOP):
+        raise ValueError("no end")  # said before a text's first letter is taken for an instruction
     for count, (instruction, argument, _) in enumerate(pickletools.genops(data)):
         if not _INSTRUCTIONS.fullmatch(instruction.name):
             raise RefusedPickle(f"it uses the instruction {instruction.name}")
