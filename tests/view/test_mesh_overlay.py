@@ -11,6 +11,7 @@ from fitted_hands import GAP, fitted_session, perfect_fit
 from synthetic import LEFT_HAND, RIGHT_HAND
 
 from handloom.cameras import Camera
+from handloom.errors import VideoError
 from handloom.hand import load_open_hand
 from handloom.keypoints import Track
 from handloom.rendering import HandSurface, Lighting, render
@@ -131,7 +132,7 @@ def test_half_outside_the_picture() -> None:
 
 def test_picture_of_another_size_is_refused() -> None:
     camera = demo_rig(3)[0]
-    with pytest.raises(ValueError, match="cam0 takes"):
+    with pytest.raises(VideoError, match="this one has"):
         draw_hand(np.zeros((100, 100, 3), dtype=np.uint8), camera, HAND, vertices())
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handloom.cameras import Camera
+from handloom.errors import VideoError
 from handloom.hand import HandModel, PosedHand
 from handloom.keypoints import Array, Track
 from handloom.rendering import Fragments, rasterise
@@ -65,14 +66,18 @@ def draw_hands(
         opacity: 1 hides the picture behind.
 
     Raises:
-        ValueError: if the picture does not have the camera's size.
+        VideoError: if the picture does not have the camera's size.
     """
     shown = [hand for hand in hands if np.isfinite(hand.vertices).all()]
     if not shown:
         return
     height, width = image.shape[:2]
     if camera.image_size not in (None, (width, height)):
-        raise ValueError(f"camera {camera.name} takes {camera.image_size}, the picture is {(width, height)}")
+        expected = "×".join(map(str, camera.image_size or ()))
+        raise VideoError(
+            f"The hands were seen by {camera.name} in pictures of {expected}, this one has {width}×{height}.",
+            "It is not the recording that was tracked: bring that back, or name it.",
+        )
     vertices = np.concatenate([hand.vertices for hand in shown])
     faces = _joined([hand.model.faces for hand in shown], [len(hand.vertices) for hand in shown])
     drawn = _rasterised(camera, vertices, faces, (width, height), _SAMPLES)
