@@ -19,29 +19,25 @@ _EFFICIENTNET = Asset(
     path="efficientnet-lite0.pth",
     sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
 )
-_LAYERS = {"_conv_stem": "stem", "_bn0": "stem_norm"}
+_LAYERS = {"_conv_stem": "stem.filter", "_bn0": "stem.norm"}
 _BLOCK_LAYERS = {
-    "_expand_conv": "expand",
-    "_bn0": "expand_norm",
-    "_depthwise_conv": "depthwise",
-    "_bn1": "depthwise_norm",
-    "_project_conv": "project",
-    "_bn2": "project_norm",
+    "_expand_conv": "expand.filter",
+    "_bn0": "expand.norm",
+    "_depthwise_conv": "depthwise.filter",
+    "_bn1": "depthwise.norm",
+    "_project_conv": "project.filter",
+    "_bn2": "project.norm",
 }
 
 
 def load_imagenet(backbone: Backbone) -> None:
-    """Give a backbone the weights learnt on ImageNet (Apache-2.0), and freeze its normalisation.
-
-    The first call on a computer fetches them.
+    """Give a backbone the weights learnt on ImageNet (Apache-2.0); the first call on a computer fetches them.
 
     Raises:
         ModelError: if the file cannot be fetched or is not the one expected.
     """
     weights = _imagenet_weights(obtain([_EFFICIENTNET])[0])
     backbone.load_state_dict({name: weights[name] for name in backbone.state_dict()})
-    backbone.frozen_norms = True
-    backbone.train(backbone.training)
 
 
 def _imagenet_weights(path: Path) -> dict[str, Tensor]:

@@ -78,7 +78,7 @@ _add(PoseNet, "posenet", "paper", _PICTURES, ("maps",), (256, 256), 8, 8)
 _add(PosePrior, "poseprior", "paper", _MAPS, ("canonical",), (MAP_SIZE, MAP_SIZE), 0, 1)
 _add(Viewpoint, "viewpoint", "paper", _MAPS, ("rotation",), (MAP_SIZE, MAP_SIZE), 0, 1)
 _add(SmallHandSegNet, "handsegnet", "small", _PICTURES, ("logits",), (256, 256), 16, STRIDE)
-_add(SmallPoseNet, "posenet", "small", _PICTURES, _POSE, (128, 128), 32, STRIDE)
+_add(SmallPoseNet, "posenet", "small", _PICTURES, _POSE, (128, 128), 16, STRIDE)
 _add(SmallPosePrior, "poseprior", "small", _MAPS, ("canonical",), (MAP_SIZE, MAP_SIZE), 1, 1)
 _add(SmallViewpoint, "viewpoint", "small", _MAPS, ("rotation",), (MAP_SIZE, MAP_SIZE), 1, 1)
 
@@ -95,7 +95,9 @@ def info(name: str, variant: str = "small") -> NetworkInfo:
     return _entry(name, variant)[1]
 
 
-def build(name: str, variant: str = "small", *, pretrained: bool = False, **options: Any) -> nn.Module:
+def build(
+    name: str, variant: str = "small", *, pretrained: bool = False, fixed_stages: int = 2, **options: Any
+) -> nn.Module:
     """A network with its first weights, which depend on the state of torch's generator only.
 
     Args:
@@ -103,6 +105,7 @@ def build(name: str, variant: str = "small", *, pretrained: bool = False, **opti
         variant: one of ``VARIANTS``.
         pretrained: give the backbone of a small image network the weights learnt on ImageNet, fetching them
             if need be, and freeze its normalisation; else everything is learnt from scratch.
+        fixed_stages: of a pretrained backbone, so many are not trained at all (:meth:`Backbone.freeze`).
         options: of the network's class.
 
     Raises:
@@ -121,6 +124,7 @@ def build(name: str, variant: str = "small", *, pretrained: bool = False, **opti
                 "Only the small variants of handsegnet and posenet have a pretrained backbone.",
             )
         load_imagenet(backbone)
+        backbone.freeze(fixed_stages)
     return network
 
 

@@ -25,8 +25,8 @@ from handloom.networks.colorhandpose.decoding import (
 from handloom.networks.efficientnet import Backbone
 from handloom.skeleton import HAND
 
-SEGMENTATION_STAGES = 5
-POSE_STAGES = 6
+STAGES = 5
+"""Of the backbone: down to 1/16. The sixth would cost a third of the time of training."""
 STRIDE = 4
 """Pixels of the picture per cell of mask and maps."""
 
@@ -54,18 +54,21 @@ class SmallHandSegNet(nn.Module):
     """Hand or not, for every block of 4×4 pixels.
 
     Args:
-        backbone: one of ``SEGMENTATION_STAGES`` or so; its sides' multiple holds for pictures too.
+        backbone: to share it with another network; else it has one of its own.
         widths: channels of the decoder, from coarse to fine; one for each of the backbone's features.
     """
 
     def __init__(self, backbone: Backbone | None = None, widths: tuple[int, ...] = (96, 64, 32)) -> None:
         super().__init__()
-        self.backbone = backbone or Backbone(SEGMENTATION_STAGES)
+        self.backbone = backbone or Backbone(STAGES)
         self.decoder = Decoder(self.backbone.channels, widths)
         self.out = _last_layer(widths[-1], 2)
 
     def forward(self, pictures: Tensor) -> Tensor:
-        """(N, 2, H/4, W/4) logits of background and hand for (N, 3, H, W) RGB in [0, 1]."""
+        """(N, 2, H/4, W/4) logits of background and hand for (N, 3, H, W) RGB in [0, 1].
+
+        H and W must be multiples of the backbone's stride.
+        """
         return self.out(self.decoder(self.backbone(pictures)))
 
 
@@ -73,19 +76,19 @@ class SmallPoseNet(nn.Module):
     """Where the 21 joints are in a crop, whether it shows a hand, and which.
 
     Args:
-        backbone: one of ``POSE_STAGES`` or so.
+        backbone: to share it with another network; else it has one of its own.
         widths: channels of the decoder, from coarse to fine; one for each of the backbone's features.
     """
 
-    def __init__(self, backbone: Backbone | None = None, widths: tuple[int, ...] = (128, 96, 64, 64)) -> None:
+    def __init__(self, backbone: Backbone | None = None, widths: tuple[int, ...] = (128, 96, 64)) -> None:
         super().__init__()
-        self.backbone = backbone or Backbone(POSE_STAGES)
+        self.backbone = backbone or Backbone(STAGES)
         self.decoder = Decoder(self.backbone.channels, widths)
         self.out = _last_layer(widths[-1], len(HAND))
         self.kind = nn.Sequential(nn.Linear(self.backbone.channels[-1], 64), nn.ReLU(), nn.Linear(64, 2))
 
     def forward(self, crops: Tensor) -> Pose:
-        """Read (N, 3, H, W) RGB in [0, 1]; both sides are multiples of the backbone's stride."""
+        """Read (N, 3, H, W) RGB in [0, 1]; H and W must be multiples of the backbone's stride."""
         features = self.backbone(crops)
         logits = self.out(self.decoder(features))
         hand, right = self.kind(features[-1].mean(dim=(-2, -1))).unbind(-1)
@@ -99,6 +102,8 @@ class SmallPoseNet(nn.Module):
 class Decoder(nn.Module):
     """Features of a backbone, from coarse to fine: twice as large, the finer features added, filtered.
 
+    The coarsest also get the mean over the picture: what it shows as a whole.
+
     Args:
         channels: of the features, from fine to coarse.
         widths: of the levels, from coarse to fine.
@@ -111,13 +116,15 @@ class Decoder(nn.Module):
         self.skips = nn.ModuleList(
             nn.Conv2d(channel, width, 1) for channel, width in zip(reversed(channels), widths, strict=True)
         )
+        self.whole = nn.Linear(channels[-1], widths[0])
         self.narrowing = nn.ModuleList(
             nn.Conv2d(before, width, 1, bias=False) for before, width in pairwise(widths)
         )
         self.filters = nn.ModuleList(_filter(width) for width in widths)
 
     def forward(self, features: list[Tensor]) -> Tensor:
-        x = self.filters[0](self.skips[0](features[-1]))
+        whole = self.whole(features[-1].mean(dim=(-2, -1)))[..., None, None]
+        x = self.filters[0](self.skips[0](features[-1]) + whole)
         levels = zip(self.narrowing, self.skips[1:], self.filters[1:], reversed(features[:-1]), strict=True)
         for narrow, skip, filtered, feature in levels:
             x = functional.interpolate(narrow(x), scale_factor=2.0, mode="nearest")
