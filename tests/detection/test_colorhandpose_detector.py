@@ -75,7 +75,7 @@ def test_keypoints_are_read_where_they_are(detector):
     reading = detector.read(image, detector.region_of(xy + 4.0))
     assert np.median(np.linalg.norm(reading.xy - xy, axis=1)) < 2.0
     assert reading.presence > detector.presence_threshold
-    assert reading.confidence.min() > 0.3
+    assert np.median(reading.confidence) > 0.3
 
 
 def test_reading_in_a_turned_region_gives_the_same_keypoints(detector):
