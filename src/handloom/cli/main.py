@@ -20,6 +20,7 @@ from handloom.cli.live import live
 from handloom.cli.models import models
 from handloom.cli.synth import synth
 from handloom.cli.track import track
+from handloom.cli.train import train
 from handloom.cli.view import report, view
 from handloom.errors import HandloomError
 
@@ -33,7 +34,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 for command in (
-    demo, board, calibrate, track, fit, live, image, synth, evaluate, view, report, export, models
+    demo, board, calibrate, track, fit, live, image, synth, train, evaluate, view, report, export, models
 ):  # fmt: skip
     app.command()(command)
 app.add_typer(datasets, name="datasets")
@@ -51,7 +52,7 @@ def main() -> None:
         sys.exit(1)
     except SystemExit as end:
         # Ctrl-C arrives as the status that typer makes of it.
-        if end.code == INTERRUPTED and sys.argv[1:2] in (["track"], ["synth"]):
+        if end.code == INTERRUPTED and sys.argv[1:2] in (["track"], ["synth"], ["train"]):
             errors.print("[yellow]interrupted[/]  the same command with --resume goes on from here")
         raise
 

@@ -80,8 +80,11 @@ class Task(Protocol):
         defaults: the settings of a run where nothing else is asked for.
     """
 
-    name: str
-    defaults: Settings
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def defaults(self) -> Settings: ...
 
     def network(self) -> nn.Module:
         """The network, initialised; depends on the state of torch's generator only."""

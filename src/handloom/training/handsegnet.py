@@ -1,0 +1,149 @@
+"""The task of HandSegNet: which pixels are hands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from handloom.detection.regions import Region
+from handloom.evaluation.masks import mask_iou
+from handloom.networks.losses import segmentation_loss
+from handloom.networks.registry import Exported, build, info
+from handloom.training.augmentation import Strength
+from handloom.training.crop_batches import as_input, augmented_crop, hand_mask, pictures, plain_crop
+from handloom.training.crops import Scatter, View, scattered
+from handloom.training.examples import Cut, Example
+from handloom.training.sources import Data
+from handloom.training.task import Part, Settings
+
+DEFAULTS = {
+    # §1.10; its learning rates are for weights of a person detector.
+    "paper": Settings(40_000, 8, 1e-5, drops=(20_000, 30_000)),
+    "small": Settings(
+        15_000, 32, 1e-3, schedule="cosine", warmup=300, weight_decay=1e-3, clip=1.0, average=0.998
+    ),
+}
+SCATTER = Scatter(rotation_deg=30.0, scale=1.6, shift=0.12, mirror=0.5)
+_DICE = {"paper": 0.0, "small": 0.5}
+_VALIDATED, _BATCH = 300, 16
+_BOX_IOU = 0.5
+
+
+def cut_for(variant: str) -> Cut:
+    """What examples this task wants."""
+    return Cut("picture", info("handsegnet", variant).size[0], needs=("regions",))
+
+
+@dataclass(eq=False)
+class HandSegNetTask:
+    """Pictures in, hand or not for every pixel out. See :class:`~handloom.training.task.Task`.
+
+    The paper's variant is trained on random 256² pieces with other hues, the small one on pieces of any size
+    and turn, before other backgrounds, in other light.
+    """
+
+    found: Data
+    variant: str
+    backgrounds: NDArray[np.uint8]
+    pretrained: bool = False
+    strength: Strength = field(default_factory=Strength)
+    name = "handsegnet"
+
+    def __post_init__(self) -> None:
+        self.defaults = DEFAULTS[self.variant]
+        self.size = info(self.name, self.variant).size[0]
+        if self.variant == "paper":
+            self.strength = Strength.paper()
+
+    def network(self) -> nn.Module:
+        return build(self.name, self.variant, pretrained=self.pretrained)
+
+    def batch(self, seed: int, step: int, size: int) -> dict[str, Tensor]:
+        images, masks = [], []
+        for number in range(size):
+            rng = np.random.default_rng([seed, step, number])
+            example = self.found.training.example(rng)
+            crop = augmented_crop(example, self._view(example, rng), self.strength, self.backgrounds, rng)
+            images.append(crop.image)
+            masks.append(hand_mask(crop))
+        return {"pictures": pictures(images), "masks": torch.from_numpy(np.stack(masks))}
+
+    def loss(self, network: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        logits = network(as_input(batch["pictures"]))
+        return segmentation_loss(logits, batch["masks"], _DICE[self.variant]), {}
+
+    def validate(self, network: nn.Module) -> dict[str, float]:
+        """Mean IoU of mask and true mask, and how often their boxes overlap by half."""
+        device = next(network.parameters()).device
+        examples = self.found.validation.spread(_VALIDATED)
+        ious, boxes = [], []
+        for start in range(0, len(examples), _BATCH):
+            crops = [plain_crop(e, _whole(e, self.size)) for e in examples[start : start + _BATCH]]
+            logits = network(as_input(pictures([crop.image for crop in crops]).to(device)))
+            large = nn.functional.interpolate(logits, (self.size, self.size), mode="bilinear")
+            masks = (large[:, 1] > large[:, 0]).cpu().numpy()
+            true = np.stack([hand_mask(crop) for crop in crops])
+            ious += list(np.atleast_1d(mask_iou(masks, true)))
+            boxes += [_box_iou(a, b) for a, b in zip(masks, true, strict=True) if b.any()]
+        return {
+            "mask IoU": float(np.mean(ious)),
+            "boxes with IoU ≥ 0.5, share": float(np.mean(np.array(boxes) >= _BOX_IOU)) if boxes else np.nan,
+        }
+
+    def parts(self, network: nn.Module) -> tuple[Part, ...]:
+        about = info(self.name, self.variant)
+        return (
+            Part(
+                self.name,
+                network,
+                Exported(network),
+                about.inputs,
+                about.outputs,
+                about.example(2),
+                about.metadata(),
+            ),
+        )
+
+    def data(self) -> dict[str, Any]:
+        return self.found.description
+
+    def _view(self, example: Example, rng: np.random.Generator) -> View:
+        assert example.image is not None
+        height, width = example.image.shape[:2]
+        if self.variant == "paper":
+            half = np.full(2, self.size / 2)
+            low, high = (
+                np.minimum(half, [width / 2, height / 2]),
+                np.maximum([width, height] - half, [width / 2, height / 2]),
+            )
+            x, y = rng.uniform(low, high)
+            return View(Region(float(x), float(y), float(self.size)), self.size)
+        return scattered(
+            Region(width / 2, height / 2, float(max(width, height)) / 1.1), self.size, SCATTER, rng
+        )
+
+
+def _whole(example: Example, size: int) -> View:
+    """The whole picture, with a black border to make it square."""
+    assert example.image is not None
+    height, width = example.image.shape[:2]
+    return View(Region(width / 2, height / 2, float(max(width, height))), size)
+
+
+def _box_iou(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
+    """IoU of the boxes around two masks; 0 where one is empty."""
+    if not (a.any() and b.any()):
+        return 0.0
+    (ax0, ay0, ax1, ay1), (bx0, by0, bx1, by1) = _box(a), _box(b)
+    both = max(min(ax1, bx1) - max(ax0, bx0), 0) * max(min(ay1, by1) - max(ay0, by0), 0)
+    return both / ((ax1 - ax0) * (ay1 - ay0) + (bx1 - bx0) * (by1 - by0) - both)
+
+
+def _box(mask: NDArray[np.bool_]) -> tuple[int, int, int, int]:
+    columns, rows = np.flatnonzero(mask.any(axis=0)), np.flatnonzero(mask.any(axis=1))
+    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
