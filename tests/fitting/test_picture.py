@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from handloom.cameras import Camera
+from handloom.cameras.facing import facing
 from handloom.errors import FitError
 from handloom.fitting.hand_size import HandSize, hand_length
-from handloom.fitting.picture import PictureFit, facing, fit_picture
-from handloom.fitting.picture_evidence import PictureEvidence
+from handloom.fitting.picture import PictureFit, fit_picture
+from handloom.fitting.picture_evidence import Guess, PictureEvidence, merged_guess
 from handloom.fitting.sides import fit_sides
 from handloom.hand import HandModel, load_open_hand
 from handloom.hand.kinematics import rigid, rotation_from_vector
@@ -109,9 +112,31 @@ def test_a_second_guess_in_space_is_taken_into_account(camera: Camera) -> None:
     wrong = np.random.default_rng(0).normal(0.0, 0.03, (21, 3)) + seen.world  # type: ignore[operator]
     alone = fit_picture(model, camera, PictureEvidence(seen.xy, world=wrong, sigma_world_m=0.01))
     both = fit_picture(
-        model, camera, PictureEvidence(seen.xy, world=wrong, keypoints3d=seen.world, sigma_world_m=0.01)
+        model,
+        camera,
+        PictureEvidence(seen.xy, world=wrong, sigma_world_m=0.01, guesses=(Guess(seen.world, 0.01),)),  # type: ignore[arg-type]
     )
     assert _root(both, keypoints) < _root(alone, keypoints)
+
+
+def test_a_guess_for_the_other_side_is_not_used(camera: Camera) -> None:
+    model, keypoints = _hand("right", "half closed")
+    seen = _seen(camera, keypoints, noise_px=2.0)
+    wrong = Guess(np.random.default_rng(0).normal(0.0, 0.03, (21, 3)), 0.001, "left")
+    one = fit_picture(model, camera, seen)
+    other = fit_picture(model, camera, replace(seen, guesses=(wrong,)))
+    assert np.array_equal(one.keypoints, other.keypoints)
+
+
+def test_guesses_are_weighed_by_their_precision() -> None:
+    rng = np.random.default_rng(1)
+    sure, unsure = (rng.normal(0.0, 0.05, (21, 3)) for _ in range(2))
+    sure, unsure = sure - sure.mean(axis=0), unsure - unsure.mean(axis=0)
+    merged = merged_guess([Guess(sure, 0.001), Guess(unsure, 0.1)])
+    assert merged is not None
+    assert merged.sigma_m == 0.001
+    assert np.abs(merged.xyz - sure).max() < 1e-3
+    assert merged_guess([]) is None
 
 
 def test_missing_keypoints_are_left_out(camera: Camera) -> None:
@@ -171,11 +196,3 @@ def test_a_guess_of_another_shape(camera: Camera) -> None:
 def test_a_hand_of_no_hands_length(length: float) -> None:
     with pytest.raises(FitError, match="mm"):
         HandSize(length)
-
-
-def test_facing_turns_the_axis_onto_the_direction() -> None:
-    direction = np.array([0.3, -0.4, 1.0])
-    R = facing(direction)
-    assert np.allclose(R @ [0, 0, 1], direction / np.linalg.norm(direction))
-    assert np.allclose(R @ R.T, np.eye(3))
-    assert np.linalg.det(R) == pytest.approx(1.0)

@@ -5,8 +5,8 @@ therefore carries what is known of the hand's size, and its covariance what is n
 place is metric, with the population's mean and spread it is that much less certain along the line of sight.
 
 The 2D keypoints are fitted together with a guess of the joints in space that has neither place nor size: the
-landmark network's own, a lifting network's, or the mean of both (algorithms.md §14). Place and size of that
-guess are eliminated from the problem, so that they never speak about the hand's distance.
+landmark network's own, a lifting network's, or the mean of several (algorithms.md §14). Place and size of
+that guess are eliminated from the problem, so that they never speak about the hand's distance.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from handloom.cameras import Camera, CameraRig
+from handloom.cameras.facing import facing
 from handloom.errors import FitError
 from handloom.fitting.equations import Observations, Terms, normal_equations
 from handloom.fitting.frames import FitOptions, FrameEvidence, observations, terms_of
@@ -111,17 +112,6 @@ def fit_picture(
     return problem.result(best, focal_spread)
 
 
-def facing(direction: ArrayLike) -> Array:
-    """(3, 3) rotation from the axes of a camera that looks along (3,) ``direction`` to those of the camera.
-
-    The shortest turn: a crop at the rim of a picture shows the hand as this virtual camera would see it.
-    """
-    d = np.asarray(direction, dtype=np.float64) / np.linalg.norm(direction)
-    axis = np.array([-d[1], d[0], 0.0])  # forward × direction
-    cross = np.array([[0.0, 0.0, axis[1]], [0.0, 0.0, -axis[0]], [-axis[1], axis[0], 0.0]])
-    return np.eye(3) + cross + cross @ cross / (1.0 + d[2])
-
-
 @dataclass(frozen=True, eq=False)
 class _State:
     angles: Array
@@ -157,7 +147,9 @@ class _Problem:
         use = self.seen.ray_precision[0, 0, :, 0] > 0.0
         middle = np.append(self.seen.rays[0, 0, use].mean(axis=0), 1.0)
         self.use, self.to_camera = use, facing(middle)
-        self.guess = merged_guess(evidence)
+        merged = merged_guess(evidence.guesses_for(model.side))
+        self.guess: Array | None = None if merged is None else merged.xyz
+        self.sigma = 1.0 if merged is None else merged.sigma_m
         self.projector, self.known = self._projector()
 
     @property
@@ -311,7 +303,7 @@ class _Problem:
         nuisance = np.concatenate([np.tile(np.eye(3), (count, 1)), q.reshape(-1, 1)], axis=1)
         basis = np.linalg.qr(nuisance)[0]
         P = np.eye(3 * count) - basis @ basis.T
-        return P / self.evidence.sigma_world_m, known
+        return P / self.sigma, known
 
 
 _WRIST, _MIDDLE = HAND.indices(["wrist", "middle_mcp"])

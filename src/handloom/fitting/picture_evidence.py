@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,21 @@ _SMALLEST_SIGMA_PX = 0.5
 
 
 @dataclass(frozen=True, eq=False)
+class Guess:
+    """The joints in space as a network guesses them; place and size mean nothing.
+
+    Attributes:
+        xyz: (21, 3) in the axes of a camera that looks straight at the hand (+X right, +Y down).
+        sigma_m: standard deviation per axis, at the size of the hand.
+        side: the hand it was made for, where it would be another for the other one.
+    """
+
+    xyz: Array
+    sigma_m: float
+    side: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
 class PictureEvidence:
     """What was seen of one hand in one picture.
 
@@ -26,31 +42,39 @@ class PictureEvidence:
         xy: (21, 2) pixels, NaN where missing.
         confidence: (21,) in [0, 1]; all one without.
         sigma_px: standard deviation of a keypoint per axis; a fraction of the hand's extent without.
-        world: (21, 3) the joints in space as the landmark network guesses them (``Reading.world``), in the
-            axes of a camera that looks straight at the hand; place and size mean nothing.
-        keypoints3d: (21, 3) the same from another source, such as a lifting network.
-        sigma_world_m: standard deviation of these guesses per axis, at the size of the hand. The landmark
-            network's are often turned in depth: they settle what the picture leaves open, no more.
+        world: (21, 3) a guess of the joints in space: the landmark network's own (``Reading.world``).
+        sigma_world_m: its standard deviation. It is often turned in depth: it settles what the picture leaves
+            open, no more.
+        guesses: others.
     """
 
     xy: Array
     confidence: Array | None = None
     sigma_px: float | None = None
     world: Array | None = None
-    keypoints3d: Array | None = None
     sigma_world_m: float = 0.030
+    guesses: tuple[Guess, ...] = ()
+
+    def guesses_for(self, side: str) -> list[Guess]:
+        """All guesses in space that hold for a side."""
+        own = [] if self.world is None else [Guess(self.world, self.sigma_world_m)]
+        return [*own, *(guess for guess in self.guesses if guess.side in (None, side))]
 
 
-def merged_guess(evidence: PictureEvidence) -> Array | None:
-    """The guesses in space as one: their mean, centred and brought to one size."""
-    guesses = [g for g in (evidence.world, evidence.keypoints3d) if g is not None]
+def merged_guess(guesses: Sequence[Guess]) -> Guess | None:
+    """The guesses in space as one: their mean, weighted by their precision, brought to one size.
+
+    Networks that look at the same picture err together, so the mean is taken to be no surer than the surest.
+    """
     if not guesses:
         return None
-    centred = [g - np.nanmean(g, axis=0) for g in guesses]
-    sizes = [np.sqrt(np.nanmean(g**2)) for g in centred]
+    centred = [g.xyz - np.nanmean(g.xyz, axis=0) for g in guesses]
+    sizes = [np.sqrt(np.nanmean(x**2)) for x in centred]
     if min(sizes) <= 0.0:
         raise FitError("The joints guessed in space all lie on one spot.", "Leave them out.")
-    return np.asarray(np.mean([g * sizes[0] / s for g, s in zip(centred, sizes, strict=True)], axis=0))
+    weights = [g.sigma_m**-2 for g in guesses]
+    xyz = np.average([x * sizes[0] / s for x, s in zip(centred, sizes, strict=True)], axis=0, weights=weights)
+    return Guess(np.asarray(xyz), min(g.sigma_m for g in guesses))
 
 
 def checked_sigma(evidence: PictureEvidence) -> float:
@@ -63,7 +87,7 @@ def checked_sigma(evidence: PictureEvidence) -> float:
         ("xy", evidence.xy, (21, 2)),
         ("confidence", evidence.confidence, (21,)),
         ("world", evidence.world, (21, 3)),
-        ("keypoints3d", evidence.keypoints3d, (21, 3)),
+        *(("a guess in space", guess.xyz, (21, 3)) for guess in evidence.guesses),
     ):
         if array is not None and np.shape(array) != shape:
             raise FitError(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -118,7 +119,7 @@ def _recorded(count: int, rng: np.random.Generator) -> Array:
     factor = np.linalg.cholesky(prior.covariance)
     of = rng.choice(len(prior.weight), count, p=prior.weight / prior.weight.sum())
     scatter = np.einsum("nij,nj->ni", factor[of], rng.standard_normal((count, ANGLES)))
-    return np.asarray(prior.mean[of] + 1.15 * scatter).reshape(count, -1, 3)
+    return np.asarray(prior.mean[of] + 1.15 * scatter).reshape(count, 15, 3)
 
 
 def _gesture(count: int, rng: np.random.Generator) -> Array:
@@ -131,7 +132,7 @@ def _mixed(count: int, rng: np.random.Generator) -> Array:
     which = np.arange(len(FINGERS))
     first, second = (fingers[rng.integers(len(fingers), size=(count, len(FINGERS))), which] for _ in range(2))
     way = rng.random((count, len(FINGERS), 1, 1))
-    angles = ((1 - way) * first + way * second).reshape(count, -1, 3)
+    angles = ((1 - way) * first + way * second).reshape(count, 15, 3)
     return np.asarray(angles + rng.normal(0.0, 0.08, angles.shape) * [1.0, 0.5, 0.2])
 
 
@@ -184,7 +185,7 @@ def _place(
 
 
 _KNUCKLES = [f"{finger}_mcp" for finger in FINGERS[1:]]
-_PALM = [("wrist", "thumb_mcp"), ("thumb_mcp", "index_mcp"), *zip(_KNUCKLES[:-1], _KNUCKLES[1:], strict=True)]
+_PALM = [("wrist", "thumb_mcp"), ("thumb_mcp", "index_mcp"), *pairwise(_KNUCKLES)]
 _BONES = np.array([*HAND.bone_indices, *(HAND.indices(pair) for pair in _PALM)])
 _THICKNESS = np.where(np.arange(len(_BONES)) < len(HAND.bones), 0.008, 0.011)
 _BEFORE_M = 0.010  # so much nearer something has to be to hide a joint
