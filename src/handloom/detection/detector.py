@@ -33,6 +33,7 @@ class Reading:
         world: (J, 3) the network's own guess of the joints in space, metres around a point inside the hand,
             in the axes of a camera that looks straight at the region (+X right, +Y down, +Z forward); None
             where the network makes none. Its size is an average hand's and says nothing of this one.
+        features: (F,) float32 what the network read all this from; None where it was not asked for.
     """
 
     xy: Array
@@ -41,6 +42,7 @@ class Reading:
     right: float
     region: Region
     world: Array | None = None
+    features: NDArray[np.float32] | None = None
 
 
 class Detector(Protocol):

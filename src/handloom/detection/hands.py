@@ -28,6 +28,9 @@ STABLE = HAND.indices(
 BODY_CONFIDENCE = 0.3
 """Least certainty of a body's wrist and knuckles that is worth a look for the hand."""
 
+FEATURES = "model_1/model/global_average_pooling2d/Mean"
+"""The tensor of the full landmark network from which landmarks, presence and side are read linearly."""
+
 WRIST, INDEX, MIDDLE, RING = HAND.indices(["wrist", "index_mcp", "middle_mcp", "ring_mcp"])
 
 
@@ -37,6 +40,8 @@ class HandDetector:
     Args:
         runtime: ``"litert"`` or ``"openvino"``.
         lite: use the smaller, faster and less exact networks.
+        features: give what the landmarks are read from as well (``Reading.features``), for the landmark head
+            of :mod:`handloom.lifting`; of the full network only.
 
     Raises:
         ModelError: if the weights cannot be fetched or are not the ones expected.
@@ -47,10 +52,11 @@ class HandDetector:
     palm_threshold = 0.5
     noise = 0.010
 
-    def __init__(self, runtime: Runtime = "litert", *, lite: bool = False) -> None:
+    def __init__(self, runtime: Runtime = "litert", *, lite: bool = False, features: bool = False) -> None:
         size = "lite" if lite else "full"
         self._palm = load_network(model_path(f"palm_detection_{size}"), runtime)
-        self._landmarks = load_network(model_path(f"hand_landmark_{size}"), runtime)
+        inner = FEATURES if features and not lite else None
+        self._landmarks = load_network(model_path(f"hand_landmark_{size}"), runtime, inner)
         self._anchors = anchor_centres(PALM_GRIDS)
 
     def find(self, image: NDArray[np.uint8]) -> list[Region]:
@@ -71,7 +77,7 @@ class HandDetector:
     def read(self, image: NDArray[np.uint8], region: Region) -> Reading:
         """Read 21 landmarks; see :meth:`Detector.read`."""
         side = self._landmarks.side
-        landmarks, presence, handedness, world = self._landmarks(region.crop(image, side))
+        landmarks, presence, handedness, world, *inner = self._landmarks(region.crop(image, side))
         affine = region.to_image(side)
         xy = landmarks.reshape(-1, 3)[:, :2].astype(np.float64) @ affine[:, :2].T + affine[:, 2]
         present = float(presence[0, 0])
@@ -80,7 +86,8 @@ class HandDetector:
         upright = world.reshape(-1, 3).astype(np.float64)
         c, s = np.cos(region.angle), np.sin(region.angle)
         turned = upright @ np.array([[c, s, 0.0], [-s, c, 0.0], [0.0, 0.0, 1.0]])
-        return Reading(xy, np.full(len(HAND), present), present, right, region, turned)
+        features = inner[0].ravel() if inner else None
+        return Reading(xy, np.full(len(HAND), present), present, right, region, turned, features)
 
     def region_of(self, xy: Array) -> Region:
         """The rotated square around the stable joints; see :meth:`Detector.region_of`."""

@@ -16,6 +16,7 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from handloom.detection.inner_tensors import with_output
 from handloom.errors import ModelError
 
 Image = NDArray[np.uint8]
@@ -38,11 +39,16 @@ class Network(Protocol):
 class LiteRTNetwork:
     """A network on ai-edge-litert with the XNNPACK delegate."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, inner: str | None = None) -> None:
         from ai_edge_litert.interpreter import Interpreter
 
+        source = (
+            {"model_path": str(path)}
+            if inner is None
+            else {"model_content": with_output(path.read_bytes(), inner)}
+        )
         with _quiet():
-            self._interpreter = Interpreter(model_path=str(path), num_threads=1)
+            self._interpreter = Interpreter(**source, num_threads=1)
             self._interpreter.allocate_tensors()
         entry = self._interpreter.get_input_details()[0]
         self.side = int(entry["shape"][1])
@@ -59,7 +65,7 @@ class LiteRTNetwork:
 class OpenVINONetwork:
     """A network on OpenVINO; in bfloat16 where the processor computes it natively."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, inner: str | None = None) -> None:
         try:
             import openvino
         except ImportError as error:
@@ -75,7 +81,10 @@ class OpenVINONetwork:
             "INFERENCE_PRECISION_HINT": precision,
             "ENABLE_CPU_PINNING": False,
         }
-        compiled = core.compile_model(str(path), "CPU", options)
+        model = core.read_model(str(path))
+        if inner is not None:
+            model.add_outputs(inner)
+        compiled = core.compile_model(model, "CPU", options)
         self._request = compiled.create_infer_request()
         self.side = int(compiled.input(0).shape[1])
         self._buffer = np.empty((1, self.side, self.side, 3), np.float32)
@@ -88,14 +97,23 @@ class OpenVINONetwork:
         return [np.array(output) for output in self._outputs]
 
 
-def load_network(path: Path, runtime: Runtime = "litert") -> Network:
-    """Load a verified ``.tflite`` file. Raises :class:`ModelError` if the runtime refuses it."""
+def load_network(path: Path, runtime: Runtime = "litert", inner: str | None = None) -> Network:
+    """Load a verified ``.tflite`` file.
+
+    Args:
+        path: of the file.
+        runtime: what computes it.
+        inner: name of an inner tensor to give as a further, last output.
+
+    Raises:
+        ModelError: if the runtime refuses the file, or it has no such tensor.
+    """
     kinds: dict[Runtime, type[LiteRTNetwork] | type[OpenVINONetwork]] = {
         "litert": LiteRTNetwork,
         "openvino": OpenVINONetwork,
     }
     try:
-        return kinds[runtime](path)
+        return kinds[runtime](path, inner)
     except (ValueError, RuntimeError) as error:
         raise ModelError(
             f"{path.name} could not be loaded by {runtime}: {error}.",
