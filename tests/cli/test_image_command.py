@@ -84,3 +84,29 @@ def test_what_cannot_be(folder: Path, tmp_path: Path, extra: tuple[str, str]) ->
     assert isinstance(result.exception, HandloomError)
     assert result.exception.remedy
     assert not (tmp_path / "out").exists()
+
+
+def test_another_detector_with_weights_of_ones_own(tmp_path: Path) -> None:
+    made_onnx = pytest.importorskip("made_onnx")
+    from handloom.hand import load_open_hand
+
+    made_onnx.write_handsegnet(tmp_path, 256)
+    made_onnx.write_posenet(tmp_path, 256)
+    keypoints = load_open_hand("right").rest_keypoints
+    xy = [320.0, 330.0] + keypoints[:, :2] * [1500.0, -1500.0]
+    picture = made_onnx.drawn([xy], (640, 480), 7, hull=1.15)
+    cv2.imwrite(str(tmp_path / "hand.png"), picture[..., ::-1])
+    out = tmp_path / "out"
+    result = _run(
+        tmp_path / "hand.png", "-o", out, "--no-checks", "--detector", "chp3d", "--weights", tmp_path
+    )
+    assert result.exit_code == 0, result.output
+    content = json.loads((out / "hands.json").read_text(encoding="utf-8"))
+    assert len(content["pictures"][0]["hands"]) == 1
+
+
+def test_weights_without_their_detector(tmp_path: Path) -> None:
+    (tmp_path / "hand.png").write_bytes(b"")
+    result = _run(tmp_path / "hand.png", "-o", tmp_path / "out", "--weights", tmp_path)
+    assert isinstance(result.exception, HandloomError)
+    assert "--detector chp3d" in str(result.exception)

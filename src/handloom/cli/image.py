@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from handloom.cli.detectors import DETECTOR_HELP, WEIGHTS_HELP, HandDetectorName
+
 if TYPE_CHECKING:
     from handloom.cameras import Camera
 
@@ -54,6 +56,8 @@ def image(
     checks: Annotated[
         bool, typer.Option(help="Read every hand again mirrored and turned, and compare.")
     ] = True,
+    detector: Annotated[HandDetectorName, typer.Option(help=DETECTOR_HELP)] = HandDetectorName.mediapipe,
+    weights: Annotated[Path | None, typer.Option(help=WEIGHTS_HELP)] = None,
 ) -> None:
     """Find hands in photographs, fit them, and analyse where that fails."""
     from handloom.cli.progress import TerminalProgress
@@ -83,6 +87,8 @@ def image(
         mirrored=mirrored,
         max_hands=max_hands,
         checks=checks,
+        detector=detector.value,
+        weights=None if weights is None else str(weights),
     )
     make_folder(out)
     results = run(paths, options, TerminalProgress(console))

@@ -10,6 +10,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from handloom.cli.detectors import DETECTOR_HELP, WEIGHTS_HELP, HandDetectorName
+
 
 class Target(StrEnum):
     """What to look for."""
@@ -59,6 +61,8 @@ def track(
     fill: Annotated[float, typer.Option(min=0.0, help="Fill gaps up to this long, seconds.")] = 0.25,
     lite: Annotated[bool, typer.Option("--lite", help="Smaller, faster, less exact hand networks.")] = False,
     runtime: Annotated[Runtime, typer.Option(help="What runs the networks.")] = Runtime.litert,
+    detector: Annotated[HandDetectorName, typer.Option(help=DETECTOR_HELP)] = HandDetectorName.mediapipe,
+    weights: Annotated[Path | None, typer.Option(help=WEIGHTS_HELP)] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue a run that was interrupted.")] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the session that is there.")
@@ -82,6 +86,8 @@ def track(
         max_hands=max_hands,
         runtime=runtime.value,
         lite=lite,
+        detector=detector.value,
+        weights=None if weights is None else str(weights),
         causal=causal,
         smooth=smooth,
         fill_s=fill,

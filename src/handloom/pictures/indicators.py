@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handloom.cameras import Camera
-from handloom.detection import HandDetector, Reading, Region
+from handloom.detection import Detector, Reading, Region
 from handloom.fitting.sides import SideVerdict
 from handloom.hand import HandModel
 from handloom.rendering import rasterise
@@ -110,7 +110,7 @@ def measure(
     model: HandModel,
     vertices: Array,
     others: Sequence[Region],
-    detector: HandDetector | None,
+    detector: Detector | None,
 ) -> Indicators:
     """Take all measures of one hand.
 
@@ -149,7 +149,7 @@ def measure(
     return Indicators({name: float(value) for name, value in values.items()})
 
 
-def mirrored_again(image: Image, reading: Reading, detector: HandDetector) -> tuple[float, float]:
+def mirrored_again(image: Image, reading: Reading, detector: Detector) -> tuple[float, float]:
     """Mean pixels by which keypoints move in the mirrored picture, and its probability of a right hand."""
     width = image.shape[1]
     region = reading.region
@@ -159,7 +159,7 @@ def mirrored_again(image: Image, reading: Reading, detector: HandDetector) -> tu
     return float(np.linalg.norm(xy - reading.xy, axis=1).mean()), again.right
 
 
-def turned_again(image: Image, reading: Reading, detector: HandDetector) -> float:
+def turned_again(image: Image, reading: Reading, detector: Detector) -> float:
     """Mean pixels by which keypoints spread over turned and zoomed crops."""
     region = reading.region
     crops = [Region(region.x, region.y, region.size, region.angle + np.deg2rad(a)) for a in TURNS_DEG]

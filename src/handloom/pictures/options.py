@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from handloom.cameras import Camera
+from handloom.detection.choice import check_choice
 from handloom.detection.runtime import Runtime
 from handloom.errors import HandloomError
 from handloom.fitting.hand_size import HandSize
@@ -26,9 +27,13 @@ class ImageOptions:
         smallest_px: hands of less extent are not looked for.
         checks: read every hand again in the mirrored and the turned picture, and compare.
         runtime: what runs the networks.
+        detector: what reads hands, one of :data:`handloom.detection.choice.HAND_DETECTORS`. Where people are
+            is MediaPipe's search in any case.
+        weights: folder of ``chp3d``'s networks; those handloom carries by default.
 
     Raises:
-        HandloomError: for a field of view that no lens has, or both intrinsics and a field of view.
+        HandloomError: for a field of view that no lens has, both intrinsics and a field of view, or a
+            detector that there is not.
     """
 
     intrinsics: Camera | None = None
@@ -40,6 +45,8 @@ class ImageOptions:
     smallest_px: float = 20.0
     checks: bool = True
     runtime: Runtime = "litert"
+    detector: str = "mediapipe"
+    weights: str | None = None
 
     def __post_init__(self) -> None:
         if self.fov_deg is not None and not FOV_DEG[0] <= self.fov_deg <= FOV_DEG[1]:
@@ -51,6 +58,7 @@ class ImageOptions:
             raise HandloomError(
                 "Both intrinsics and a field of view were given.", "Keep the one that is better known."
             )
+        check_choice(self.detector, weights=self.weights)
         if self.side not in (None, "left", "right"):
             raise ValueError(f"side must be 'left' or 'right', got {self.side!r}")
         if self.max_hands < 1:

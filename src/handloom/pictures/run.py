@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handloom.cameras import Camera
-from handloom.detection import BodyDetector, HandDetector, Reading
+from handloom.detection import BodyDetector, Reading
+from handloom.detection.choice import hand_detector
 from handloom.errors import FitError, HandloomError, VideoError
-from handloom.fitting.picture_evidence import PictureEvidence
 from handloom.fitting.sides import SIDES, SideVerdict, fit_sides
 from handloom.hand import load_open_hand
+from handloom.pictures.evidence import evidence_of
 from handloom.pictures.indicators import measure
 from handloom.pictures.lens import lens_of
 from handloom.pictures.options import ImageOptions
@@ -64,7 +65,7 @@ def image(
     """
     options = options or ImageOptions()
     paths = picture_files(pictures) if isinstance(pictures, str | Path) else list(pictures)
-    search = HandSearch(HandDetector(options.runtime), BodyDetector(options.runtime))
+    search = search_for(options)
     results = []
     with progress.task("pictures", total=len(paths), unit="pictures") as task:
         for path, name in zip(paths, _names(paths), strict=True):
@@ -77,6 +78,16 @@ def image(
             results.append(result)
             task.advance()
     return results
+
+
+def search_for(options: ImageOptions) -> HandSearch:
+    """The search with the networks that the options ask for.
+
+    Raises:
+        ModelError: if they cannot be had.
+    """
+    hands = hand_detector(options.detector, options.runtime, weights=options.weights)
+    return HandSearch(hands(), BodyDetector(options.runtime))
 
 
 def read_hands(
@@ -115,7 +126,7 @@ def _one(path: Path, name: str, search: HandSearch, options: ImageOptions) -> Pi
 
 
 def _fitted(reading: Reading, camera: Camera, focal_spread: float, options: ImageOptions) -> SideVerdict:
-    evidence = PictureEvidence(reading.xy, world=reading.world)
+    evidence = evidence_of(reading, camera)
     models = {side: load_open_hand(side) for side in SIDES}
     right = reading.right
     if options.side is not None:

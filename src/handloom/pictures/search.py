@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from handloom.detection import BodyDetector, HandDetector, Reading, Region, hands_of
+from handloom.detection import BodyDetector, Detector, Reading, Region, hands_of
 
 Image = NDArray[np.uint8]
 
@@ -41,7 +41,7 @@ class Seen:
 class HandSearch:
     """The networks that a search needs, loaded once."""
 
-    def __init__(self, hands: HandDetector, bodies: BodyDetector) -> None:
+    def __init__(self, hands: Detector, bodies: BodyDetector) -> None:
         self.hands, self.bodies = hands, bodies
 
     def find(self, image: Image, limit: int, smallest_px: float) -> list[Seen]:

@@ -47,7 +47,7 @@ def estimate_offsets(
     """
     with closing(open_recording(videos, rig, progress)) as recording:
         kind = options.kinds[0]
-        with closing(DetectorPool(options.detector(kind))) as pool:
+        with closing(DetectorPool(options.make(kind))) as pool:
             tracks = [_longest_track(source, pool, progress) for source in recording.sources]
         rates = [source.fps or 30.0 for source in recording.sources]
         cameras = recording.rig.cameras

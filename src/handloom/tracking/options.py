@@ -6,17 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from handloom.detection import BodyDetector, Detector, HandDetector
+from handloom.detection import BodyDetector, Detector
+from handloom.detection.choice import HAND_DETECTORS, hand_detector, hand_models
 from handloom.detection.models import MODELS
 from handloom.detection.runtime import Runtime
 from handloom.errors import HandloomError
 
 Target = Literal["hands", "body", "both"]
-
-DETECTORS: dict[str, type[HandDetector] | type[BodyDetector]] = {
-    "hand": HandDetector,
-    "body": BodyDetector,
-}
 
 
 @dataclass(frozen=True)
@@ -29,6 +25,8 @@ class TrackOptions:
         max_hands: how many hands at most; two per person by default.
         runtime: what runs the networks, ``"litert"`` or ``"openvino"``.
         lite: use the smaller and faster hand networks.
+        detector: what reads hands, one of :data:`handloom.detection.choice.HAND_DETECTORS`.
+        weights: folder of ``chp3d``'s networks; those handloom carries by default.
         causal: every frame from the past only, as a live system would see it.
         smooth: offline, solve for the most probable motion; otherwise triangulate each frame for itself.
         fill_s: offline, fill gaps up to this long, seconds.
@@ -41,6 +39,8 @@ class TrackOptions:
     max_hands: int | None = None
     runtime: Runtime = "litert"
     lite: bool = False
+    detector: str = "mediapipe"
+    weights: str | None = None
     causal: bool = False
     smooth: bool = True
     fill_s: float = 0.25
@@ -70,15 +70,22 @@ class TrackOptions:
         """How many things of a kind to follow at most."""
         return self.people if kind == "body" else self.max_hands or 2 * self.people
 
-    def detector(self, kind: str) -> Callable[[], Detector]:
-        """What makes a detector of a kind."""
+    def make(self, kind: str) -> Callable[[], Detector]:
+        """What makes a detector of a kind.
+
+        Raises:
+            HandloomError: if there is no such hand detector, or not with these choices.
+        """
         if kind == "body":
             return lambda: BodyDetector(self.runtime)
-        return lambda: HandDetector(self.runtime, lite=self.lite)
+        return hand_detector(self.detector, self.runtime, lite=self.lite, weights=self.weights)
+
+    def noise(self, kind: str) -> float:
+        """Standard deviation of a keypoint of a kind, in sides of its region (:class:`Detector`)."""
+        return BodyDetector.noise if kind == "body" else HAND_DETECTORS[self.detector].noise
 
     def models(self) -> dict[str, str]:
         """SHA-256 of every network these options run, by name."""
-        names = {"body": ["pose_detection", "pose_landmark_full"]}
-        size = "lite" if self.lite else "full"
-        names["hand"] = [f"palm_detection_{size}", f"hand_landmark_{size}"]
-        return {name: MODELS[name].sha256 for kind in self.kinds for name in names[kind]}
+        bodies = {name: MODELS[name].sha256 for name in ("pose_detection", "pose_landmark_full")}
+        hands = hand_models(self.detector, lite=self.lite, weights=self.weights)
+        return (bodies if "body" in self.kinds else {}) | (hands if "hand" in self.kinds else {})

@@ -47,7 +47,7 @@ from handloom.session.journal import remove_journal
 from handloom.session.layout import JOURNAL
 from handloom.skeleton import SKELETONS
 from handloom.tracking.log import DetectionLog, Stretch
-from handloom.tracking.options import DETECTORS, TrackOptions
+from handloom.tracking.options import TrackOptions
 from handloom.tracking.recording import Recording, open_recording
 from handloom.video import Synchronised, synchronised
 from handloom.video.prefetch import prefetched
@@ -145,7 +145,7 @@ def _detect(recording: Recording, options: TrackOptions, log: DetectionLog, prog
     with ExitStack() as stack:
         trackers = {}
         for kind in options.kinds:
-            pool = stack.enter_context(closing(DetectorPool(options.detector(kind))))
+            pool = stack.enter_context(closing(DetectorPool(options.make(kind))))
             trackers[kind] = Tracker(pool, recording.rig, len(recording.sources), options.limit(kind))
             if log.state is not None:
                 trackers[kind].restore(log.state[kind])
@@ -197,6 +197,7 @@ def _reconstruct(
 ) -> None:
     """Solve for the 3D keypoints of every track and write everything."""
     rig = recording.rig
+    noises = {kind: options.noise(kind) for kind in options.kinds}
     with closing(_clock(recording, options)) as clock:
         fps = clock.fps
     how = ReconstructionOptions(smooth=options.smooth and not options.causal, fill_s=options.fill_s)
@@ -205,7 +206,7 @@ def _reconstruct(
 
     def sightings(stretch: Stretch, track: Track) -> Sightings:
         table = stretch.tables[track.target]
-        noise = DETECTORS[track.target].noise
+        noise = noises[track.target]
         return table.sightings(tracks[track], stretch.first, stretch.last, len(rig), noise)
 
     if how.smooth:

@@ -24,14 +24,17 @@ Decoding = Literal["soft", "argmax"]
 MARGIN = 1.4
 """Side of a crop around keypoints, of the longer side of their box, where the weights do not say it."""
 
+SURE_PEAK = 0.5
+"""Mean peak of a hand's maps from which, without a head that says so, it is certainly there."""
+
 WRIST, MIDDLE = HAND.indices(["wrist", "middle_mcp"])
 
 
 class ColorHandPoseDetector:
     """HandSegNet, PoseNet, PosePrior and Viewpoint, on one thread and without torch.
 
-    What is not in the weights is made up for: without a head for presence, the mean confidence of the joints
-    stands for it; without one for the side, the two lifted hands are compared (:mod:`.lifting`); without
+    What is not in the weights is made up for: without a head for presence, the joints' mean confidence stands
+    for it; without one for the side, the two lifted hands are compared (:mod:`.lifting`); without
     lifting networks there is no ``Reading.world``, and the side is then an even chance.
 
     Args:
@@ -47,6 +50,7 @@ class ColorHandPoseDetector:
 
     skeleton = HAND
     noise = 0.04
+    presence_threshold = 0.5
 
     def __init__(
         self,
@@ -63,8 +67,6 @@ class ColorHandPoseDetector:
         self._decode = soft_argmax if decoding == "soft" else argmax
         self._upright = upright
         self._margin = float(self._pose.metadata.get("margin", MARGIN))
-        # The mean of 21 peaks is lower than what a head says that was trained to say 0 or 1.
-        self.presence_threshold = 0.5 if self._pose.gives("hand") else 0.25
 
     def find(self, image: Image) -> list[Region]:
         """One region for every hand of the mask, largest first; see :meth:`Detector.find`."""
@@ -93,7 +95,8 @@ class ColorHandPoseDetector:
         local = found["keypoints"][0].astype(np.float64) if "keypoints" in found else self._decode(maps, side)
         affine = region.to_image(side)
         xy = local @ affine[:, :2].T + affine[:, 2]
-        presence = float(np.clip(found["hand"][0], 0.0, 1.0)) if "hand" in found else float(confidence.mean())
+        presence = float(found["hand"][0]) if "hand" in found else confidence.mean() / SURE_PEAK
+        presence = float(np.clip(presence, 0.0, 1.0))
         right = float(np.clip(found["right"][0], 0.0, 1.0)) if "right" in found else 0.5
         world = None
         if self._lifting is not None:

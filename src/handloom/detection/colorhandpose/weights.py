@@ -43,10 +43,6 @@ class Network:
     side: int
     metadata: dict[str, str]
 
-    def gives(self, output: str) -> bool:
-        """Whether it has such an output."""
-        return output in self.run.outputs
-
 
 @dataclass(frozen=True)
 class Weights:
