@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from handloom.cli.detectors import DETECTOR_HELP, WEIGHTS_HELP, HandDetectorName
+
 if TYPE_CHECKING:
     from handloom.evaluation import Result
 
@@ -23,23 +25,33 @@ class Method(StrEnum):
 
 def evaluate(
     paths: Annotated[
-        list[Path],
+        list[Path] | None,
         typer.Argument(
             metavar="[PREDICTIONS] DATASET",
             help="pred.json, a zip with it, or our .npz; the data set's folder (alone with --method).",
         ),
-    ],
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for evaluation.json and report.html.")],
+    ] = None,
+    out: Annotated[
+        Path, typer.Option("-o", "--out", help="Folder for evaluation.json and report.html.")
+    ] = Path("evaluation"),
     protocol: Annotated[
         str, typer.Option(help="freihand, ho3d, interhand, intershape, chp3d, rhd or stb.")
     ] = "freihand",
     method: Annotated[
         Method | None, typer.Option(help="Predict with our own picture pipeline instead of reading a file.")
     ] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Data set on which --detector is run, by the protocol rhd or stb.")
+    ] = None,
+    detector: Annotated[HandDetectorName, typer.Option(help=DETECTOR_HELP)] = HandDetectorName.chp3d,
+    weights: Annotated[Path | None, typer.Option(help=WEIGHTS_HELP)] = None,
     layout: Annotated[
         str | None, typer.Option(help="Of the data set [default: guessed from its files].")
     ] = None,
-    split: Annotated[str | None, typer.Option(help="Of the data set [default: the layout's first].")] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(help="Of the data set [default: the layout's first; evaluation with --data]."),
+    ] = None,
     training: Annotated[
         Path | None,
         typer.Option(help="Data set the method was trained on: gives the mean pose, shows shared subjects."),
@@ -47,6 +59,7 @@ def evaluate(
     training_split: Annotated[str | None, typer.Option(help="Of the training data.")] = None,
 ) -> None:
     """Measure predictions exactly as the papers do, beside baselines that need no picture."""
+    from handloom.cli.evaluate_detector import evaluate_detector
     from handloom.cli.progress import TerminalProgress
     from handloom.datasets.registry import open_dataset
     from handloom.errors import HandloomError
@@ -58,6 +71,15 @@ def evaluate(
     from handloom.session.files import make_folder
     from handloom.view.evaluation_report import write_evaluation_report
 
+    if data is not None:
+        if paths or method is not None or training is not None:
+            raise HandloomError(
+                "--data runs a detector: predictions, --method and --training do not go with it.",
+                "Give --data, --detector, --weights, --protocol and --split only.",
+            )
+        evaluate_detector(data, detector.value, weights, protocol, split, out)
+        return
+    paths = paths or []
     console = Console()
     progress = TerminalProgress(console)
     rules = protocol_named(protocol)
@@ -65,7 +87,7 @@ def evaluate(
     if len(paths) != expected:
         raise HandloomError(
             f"{len(paths)} paths were given, {expected} are needed.",
-            "Give the predictions and the data set, or --method and the data set.",
+            "Give the predictions and the data set, --method and the data set, or --data.",
         )
     dataset = open_dataset(paths[-1], layout, split)
     truth = hands_in(dataset, progress)

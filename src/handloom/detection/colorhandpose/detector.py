@@ -86,30 +86,36 @@ class ColorHandPoseDetector:
         margin = resized(logits[1:] - logits[:1], side)[0]
         return 1.0 / (1.0 + np.exp(-margin)), frame
 
-    def read(self, image: Image, region: Region) -> Reading:
-        """Read 21 keypoints; see :meth:`Detector.read`."""
-        side = self._pose.side
-        found = self._pose.run(_input(sampled(image, region, side, replicate=False)))
+    def read(self, image: Image, region: Region, side: str | None = None) -> Reading:
+        """Read 21 keypoints; see :meth:`Detector.read`.
+
+        Args:
+            side: which hand it is, for the lifting, where that is known. ``Reading.right`` stays what the
+                networks say.
+        """
+        px = self._pose.side
+        found = self._pose.run(_input(sampled(image, region, px, replicate=False)))
         maps = found["maps"][0]
         confidence = peaks(maps)
-        local = found["keypoints"][0].astype(np.float64) if "keypoints" in found else self._decode(maps, side)
-        affine = region.to_image(side)
+        local = found["keypoints"][0].astype(np.float64) if "keypoints" in found else self._decode(maps, px)
+        affine = region.to_image(px)
         xy = local @ affine[:, :2].T + affine[:, 2]
         presence = float(found["hand"][0]) if "hand" in found else confidence.mean() / SURE_PEAK
         presence = float(np.clip(presence, 0.0, 1.0))
         right = float(np.clip(found["right"][0], 0.0, 1.0)) if "right" in found else 0.5
         world = None
         if self._lifting is not None:
-            if "right" in found:
-                upright = self._lifting.lift(maps, "right" if right > 0.5 else "left")
-            else:
-                right, hands = self._lifting.either(maps, local, confidence)
-                upright = hands["right" if right > 0.5 else "left"]
+            if "right" not in found:
+                right = self._lifting.right(maps, local, confidence)
+            told = side or ("right" if right > 0.5 else "left")
             c, s = np.cos(region.angle), np.sin(region.angle)
-            turned = upright @ np.array([[c, s, 0.0], [-s, c, 0.0], [0.0, 0.0, 1.0]])
-            # Around a point inside the hand, whichever joint the networks count from.
-            world = turned - turned.mean(axis=0)
+            turn = np.array([[c, s, 0.0], [-s, c, 0.0], [0.0, 0.0, 1.0]])
+            world = self._lifting.lift(maps, told) @ turn
         return Reading(xy, confidence, presence, right, region, world)
+
+    def lift(self, maps: Tensor, side: str) -> Array | None:
+        """(21, 3) joints in space of (21, n, n) score maps, as ``Reading.world``; None without networks."""
+        return None if self._lifting is None else self._lifting.lift(maps, side)
 
     def region_of(self, xy: Array) -> Region:
         """The square around all keypoints; see :meth:`Detector.region_of`."""

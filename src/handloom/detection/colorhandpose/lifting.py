@@ -45,7 +45,7 @@ class Lifting:
         self._root: Root = "wrist" if self._prior.metadata.get("root") == "wrist" else "palm"
 
     def lift(self, maps: Maps, side: str) -> Array:
-        """(21, 3) joints, metres of an average hand around its root, in the axes of the crop's camera.
+        """(21, 3) joints, metres of an average hand around their middle, in the axes of the crop's camera.
 
         Args:
             maps: (21, n, n) score maps.
@@ -55,19 +55,19 @@ class Lifting:
         points = self._prior.run(resized(maps, self._prior.side)[None], hand)["canonical"][0]
         vector = self._view.run(resized(maps, self._view.side)[None], hand)["rotation"][0]
         R = rotation_from_vector(vector.astype(np.float64))
-        return placed(points, R, side, PHALANX_M, root=self._root)
+        xyz = placed(points, R, side, PHALANX_M, root=self._root)
+        return xyz - xyz.mean(axis=0)
 
-    def either(self, maps: Maps, xy: Array, confidence: Array) -> tuple[float, dict[str, Array]]:
-        """The probability of a right hand by how well each side explains the keypoints, and both hands.
+    def right(self, maps: Maps, xy: Array, confidence: Array) -> float:
+        """The probability of a right hand, by how well each side explains the keypoints.
 
         Args:
             maps: (21, n, n) score maps.
             xy: (21, 2) keypoints decoded from them, pixels of the crop.
             confidence: (21,) weights.
         """
-        hands = {side: self.lift(maps, side) for side in SIDES}
-        left, right = (misfit(hands[side], xy, confidence) for side in SIDES)
-        return float(1.0 / (1.0 + np.exp((right - left) / _MISFIT))), hands
+        left, right = (misfit(self.lift(maps, side), xy, confidence) for side in SIDES)
+        return float(1.0 / (1.0 + np.exp((right - left) / _MISFIT)))
 
 
 def misfit(xyz: Array, xy: Array, weight: Array) -> float:
