@@ -128,7 +128,7 @@ def train(
             tuple(data_named(text) for text in val or ()),
             kept,
             backgrounds,
-            imagenet and not resume and first_weights is None,
+            imagenet,
             seed,
             usable_cores(),
         )

@@ -28,6 +28,9 @@ DEFAULTS = {
         15_000, 32, 1e-3, schedule="cosine", warmup=300, weight_decay=1e-3, clip=1.0, average=0.998
     ),
 }
+TRAINED_SIDE = {"paper": 256, "small": 192}
+"""Of the pieces that are trained on, pixels; fewer than the small network is given later, as a step's time goes
+with their number."""
 SCATTER = Scatter(rotation_deg=30.0, scale=1.6, shift=0.12, mirror=0.5)
 _DICE = {"paper": 0.0, "small": 0.5}
 _VALIDATED, _BATCH = 300, 16
@@ -57,6 +60,7 @@ class HandSegNetTask:
     def __post_init__(self) -> None:
         self.defaults = DEFAULTS[self.variant]
         self.size = info(self.name, self.variant).size[0]
+        self.piece = TRAINED_SIDE[self.variant]
         if self.variant == "paper":
             self.strength = Strength.paper()
 
@@ -115,17 +119,16 @@ class HandSegNetTask:
     def _view(self, example: Example, rng: np.random.Generator) -> View:
         assert example.image is not None
         height, width = example.image.shape[:2]
+        middle = np.array([width / 2, height / 2])
+        # A piece shows hands as large as the network sees them in a whole picture.
+        share = self.piece / self.size
+        side = float(self.piece) if self.variant == "paper" else share * max(width, height)
+        free = np.maximum(np.array([width, height]) - side, 0.0) / 2
+        x, y = middle + free * rng.uniform(-1.0, 1.0, 2)
+        region = Region(float(x), float(y), side)
         if self.variant == "paper":
-            half = np.full(2, self.size / 2)
-            low, high = (
-                np.minimum(half, [width / 2, height / 2]),
-                np.maximum([width, height] - half, [width / 2, height / 2]),
-            )
-            x, y = rng.uniform(low, high)
-            return View(Region(float(x), float(y), float(self.size)), self.size)
-        return scattered(
-            Region(width / 2, height / 2, float(max(width, height)) / 1.1), self.size, SCATTER, rng
-        )
+            return View(region, self.piece)
+        return scattered(region, self.piece, SCATTER, rng)
 
 
 def _whole(example: Example, size: int) -> View:
