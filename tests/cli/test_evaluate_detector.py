@@ -52,7 +52,7 @@ def stb(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     folder = tmp_path_factory.mktemp("set") / "stb"
     (folder / "labels").mkdir(parents=True)
-    points = np.stack([_sample(2 * n).hands[0].xyz for n in range(2)])
+    points = np.stack([_sample(2 * n).hands[0].xyz for n in range(2)]) + np.array([0.08, 0.0, 0.3])
     native = 1e3 * np.stack([order("stb").from_hand(xyz) for xyz in palm_of(points)])
     for motion in ("Counting", "Random"):
         (folder / f"B1{motion}").mkdir()
@@ -60,7 +60,7 @@ def stb(tmp_path_factory: pytest.TempPathFactory) -> Path:
     data = Stb(folder, "evaluation")
     for index in range(len(data)):
         labels = data.labels(index)
-        picture = drawn([labels.hands[0].xy], (640, 480), 10, hull=1.1)
+        picture = drawn([labels.hands[0].xy], (640, 480), 6, hull=1.1)
         cv2.imwrite(str(folder / f"{labels.key}.png"), picture[..., ::-1])
     return folder
 
