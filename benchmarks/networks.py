@@ -33,7 +33,7 @@ from handloom.networks.registry import NETWORKS, VARIANTS, Exported, build, info
 from handloom.synthesis.pictures import Recipe, draw_sample
 from handloom.training.crop_batches import as_input, hand_mask, pictures, plain_crop
 from handloom.training.crops import PAPER_SIDE, View, box_region
-from handloom.training.examples import Cut, examples_of
+from handloom.training.examples import Cut, Example, examples_of
 from handloom.training.export import export
 from handloom.training.maps import score_maps
 from handloom.training.task import Part
@@ -106,7 +106,8 @@ class Samples:
 def samples(size: int, device: str) -> Samples:
     recipe = Recipe(image_size=(320, 320), hands={"one": 1.0})
     cut = Cut("hand", size, needs=("xy", "xyz", "K", "side", "regions"))
-    found, index = [], 0
+    found: list[Example] = []
+    index = 0
     while len(found) < SAMPLES:
         (sample,) = draw_sample(recipe, SEED, index)
         found += examples_of(sample, cut)[:1]

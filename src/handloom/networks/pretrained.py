@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from handloom.assets import Archive, Asset, obtain
+from handloom.errors import ModelError
 from handloom.networks.efficientnet import Backbone
 
 _EFFICIENTNET = Asset(
@@ -36,6 +37,11 @@ def load_imagenet(backbone: Backbone) -> None:
     Raises:
         ModelError: if the file cannot be fetched or is not the one expected.
     """
+    if _EFFICIENTNET.state == "damaged":
+        raise ModelError(
+            f"{_EFFICIENTNET.cached} is not loaded: its SHA-256 is not the expected {_EFFICIENTNET.sha256}.",
+            "Delete it: it is fetched again when it is needed.",
+        )
     weights = _imagenet_weights(obtain([_EFFICIENTNET])[0])
     backbone.load_state_dict({name: weights[name] for name in backbone.state_dict()})
 
