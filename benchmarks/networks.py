@@ -236,6 +236,7 @@ def overfit(networks: list[str], variants: list[str], device: str) -> bool:
             steps, value = _learn(name, variant, trial, data, device)
             took = time.perf_counter() - begin
             row = f"{name}, {variant}: {trial.unit}"
+            print(f"{row} {value:.4f} after {steps} steps, {took:.0f} s", file=sys.stderr, flush=True)
             card.add(row, f"{data.size}", f"{steps}", f"{took:.0f}", value, **trial.bar, digits=4)
     return card.show()
 
