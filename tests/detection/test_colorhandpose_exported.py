@@ -14,6 +14,8 @@ from handloom.detection.regions import Region, letterbox  # noqa: E402
 from handloom.evaluation.alignment import procrustes_aligned  # noqa: E402
 from handloom.networks.registry import NETWORKS, Exported, build, info  # noqa: E402
 
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:Converting a tensor")
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory):
@@ -27,7 +29,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory):
         file = path / f"{name}.onnx"
         # The older exporter takes a second where that of the training takes twenty.
         torch.onnx.export(
-            Exported(network), about.example(1), file, dynamo=False,
+            Exported(network).eval(), about.example(1), file, dynamo=False,
             input_names=list(about.inputs), output_names=list(about.outputs),
         )  # fmt: skip
         model = onnx.load(file)
