@@ -1,5 +1,7 @@
-"""The smallest task there is: a line to be learnt, in milliseconds. Run as a program it is trained in a process
-of its own, slowly enough to be killed."""
+"""The smallest task there is: a line to be learnt, in milliseconds.
+
+Run as a program it is trained in a process of its own, slowly enough to be killed.
+"""
 
 from __future__ import annotations
 

@@ -29,8 +29,8 @@ DEFAULTS = {
     ),
 }
 TRAINED_SIDE = {"paper": 256, "small": 192}
-"""Of the pieces that are trained on, pixels; fewer than the small network is given later, as a step's time goes
-with their number."""
+"""Of the pieces that are trained on, pixels; for the small network fewer than it is given later, as a step's
+time goes with their number."""
 SCATTER = Scatter(rotation_deg=30.0, scale=1.6, shift=0.12, mirror=0.5)
 _DICE = {"paper": 0.0, "small": 0.5}
 _VALIDATED, _BATCH = 300, 16

@@ -89,7 +89,12 @@ class PoseNetTask:
             return scoremap_loss(found, maps, batch["shown"]), {}
         shape, distance = keypoint_losses(found, batch["xy"], batch["shown"])
         rows = batch["sided"] > 0
-        kind = kind_loss(type(found)(*(x[rows] for x in found)), batch["hand"][rows], batch["right"][rows])
+        if rows.any():
+            kind = kind_loss(
+                type(found)(*(x[rows] for x in found)), batch["hand"][rows], batch["right"][rows]
+            )
+        else:
+            kind = 0.0 * (found.hand.sum() + found.right.sum())
         loss = shape + _SHARES["distance"] * distance + _SHARES["kind"] * kind
         parts = {"maps": shape, "distance": distance, "kind": kind}
         return loss, {name: value.detach() for name, value in parts.items()}
