@@ -14,7 +14,7 @@ from handloom.detection.regions import Region, letterbox  # noqa: E402
 from handloom.evaluation.alignment import procrustes_aligned  # noqa: E402
 from handloom.networks.registry import NETWORKS, Exported, build, info  # noqa: E402
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:Converting a tensor")
+pytestmark = pytest.mark.filterwarnings("ignore")
 
 
 @pytest.fixture(scope="module")

@@ -78,6 +78,13 @@ def test_an_impossible_size(folder, size):
         ColorHandPoseDetector(folder)
 
 
+@pytest.mark.parametrize("margin", ["wide", "nan", "0.2", "1e9"])
+def test_an_impossible_margin(folder, margin):
+    write_handsegnet(folder, metadata={**said("handsegnet", 128), "margin": margin})
+    with pytest.raises(ModelError, match="times as wide as hands"):
+        ColorHandPoseDetector(folder)
+
+
 def test_another_order_of_joints(folder):
     write_handsegnet(folder, metadata={**said("handsegnet", 128), "joints": ",".join(HAND.joints[::-1])})
     with pytest.raises(ModelError, match="other joints"):

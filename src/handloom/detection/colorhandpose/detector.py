@@ -42,6 +42,7 @@ class ColorHandPoseDetector:
         runtime: ``"onnx"`` (onnxruntime) or ``"openvino"``.
         decoding: how PoseNet's maps become places where it does not say so itself: ``"soft"``, or
             ``"argmax"`` as in the paper.
+        margin: side of a crop around keypoints, of the longer side of their box; as PoseNet says, or 1.4.
         upright: read hands in crops turned so that the fingers point up, once it is known where they point.
 
     Raises:
@@ -58,6 +59,7 @@ class ColorHandPoseDetector:
         runtime: OnnxRuntime = "onnx",
         *,
         decoding: Decoding = "soft",
+        margin: float | None = None,
         upright: bool = False,
     ) -> None:
         files = weights if isinstance(weights, Weights) else find_weights(weights)
@@ -66,7 +68,7 @@ class ColorHandPoseDetector:
         self._lifting = Lifting(files, runtime) if files.lifts else None
         self._decode = soft_argmax if decoding == "soft" else argmax
         self._upright = upright
-        self._margin = float(self._pose.metadata.get("margin", MARGIN))
+        self._margin = margin or self._pose.margin or MARGIN
 
     def find(self, image: Image) -> list[Region]:
         """One region for every hand of the mask, largest first; see :meth:`Detector.find`."""

@@ -27,6 +27,7 @@ NETWORKS = (*IMAGE_NETWORKS, *LIFTING_NETWORKS)
 
 LARGEST_FILE = 512 << 20
 LARGEST_SIDE = 1024
+LARGEST_MARGIN = 5.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,11 +38,14 @@ class Network:
         run: takes its inputs, gives outputs by name.
         side: of the square pictures or maps that go in, pixels or cells.
         metadata: what its file says.
+        margin: side of the crops it wants, of the longer side of the box of a hand's keypoints; None where
+            the file does not say.
     """
 
     run: OnnxNetwork
     side: int
     metadata: dict[str, str]
+    margin: float | None = None
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,7 @@ class Weights:
         side = _side(network, name)
         found = network(*_blank(network, name, side))
         _check_outputs(network, name, found)
-        return Network(network, side, network.metadata)
+        return Network(network, side, network.metadata, _margin(network))
 
 
 def find_weights(folder: str | Path | None = None) -> Weights:
@@ -143,6 +147,22 @@ def _side(network: OnnxNetwork, name: str) -> int:
             f"Export it with a square size of 8 to {LARGEST_SIDE}, such as 256x256.",
         )
     return int(width)
+
+
+def _margin(network: OnnxNetwork) -> float | None:
+    said = network.metadata.get("margin")
+    if said is None:
+        return None
+    try:
+        margin = float(said)
+    except ValueError:
+        margin = float("nan")
+    if not 1.0 <= margin <= LARGEST_MARGIN:
+        raise ModelError(
+            f"{network.name} wants crops {said!r} times as wide as hands.",
+            f"Export it with a margin of 1 to {LARGEST_MARGIN:g}.",
+        )
+    return margin
 
 
 def _blank(network: OnnxNetwork, name: str, side: int) -> list[Tensor]:
