@@ -17,6 +17,7 @@ Indices = NDArray[np.int64]
 
 NEAR_M = 0.02
 """Hands farther apart than this are not told how far."""
+_EDGE_M, _FLESH_M = 0.008, 0.03
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,17 +54,16 @@ def depth_between(a: Skin, b: Skin) -> float:
     low = np.maximum(a.vertices.min(axis=0), b.vertices.min(axis=0)) - NEAR_M
     high = np.minimum(a.vertices.max(axis=0), b.vertices.max(axis=0)) + NEAR_M
     near_a, near_b = (
-        np.flatnonzero((skin.vertices >= low).all(axis=1) & (skin.vertices <= high).all(axis=1))
-        for skin in (a, b)
+        np.flatnonzero(((skin.vertices >= low) & (skin.vertices <= high)).all(axis=1)) for skin in (a, b)
     )
     if not len(near_a) or not len(near_b):
         return -NEAR_M
-    return float(
-        max(
-            _deepest(a.vertices[near_a], near_b, b.vertices, b.normals, b.faces, b.around),
-            _deepest(b.vertices[near_b], near_a, a.vertices, a.normals, a.faces, a.around),
-        )
+    points_a, points_b = a.vertices[near_a], b.vertices[near_b]
+    away_a, away_b = _distances(
+        *(np.ascontiguousarray(points.T, dtype=np.float32) for points in (points_a, points_b))
     )
+    deepest = _deepest(points_a, away_a, near_b, b.vertices, b.normals, b.faces, b.around, -NEAR_M)
+    return float(_deepest(points_b, away_b, near_a, a.vertices, a.normals, a.faces, a.around, deepest))
 
 
 @cache
@@ -79,18 +79,40 @@ def _faces_around(side: str) -> Indices:
     return around
 
 
+@njit(cache=True, fastmath=True)
+def _distances(a, b):
+    """(N,), (M,) distance of every one of (3, N) and (3, M) points to the nearest of the others."""
+    of_a, of_b = np.empty(a.shape[1], dtype=np.float32), np.full(b.shape[1], np.float32(1e9))
+    for i in range(a.shape[1]):
+        smallest = np.float32(1e9)
+        for j in range(b.shape[1]):
+            x, y, z = a[0, i] - b[0, j], a[1, i] - b[1, j], a[2, i] - b[2, j]
+            squared = x * x + y * y + z * z
+            smallest = min(smallest, squared)
+            of_b[j] = min(of_b[j], squared)
+        of_a[i] = smallest
+    return np.sqrt(of_a), np.sqrt(of_b)
+
+
 @njit(cache=True)
-def _deepest(points, near, vertices, normals, faces, around):
-    """Largest depth of points under a skin; looked at are the faces around the three nearest vertices."""
-    deepest = -NEAR_M
-    close = vertices[near]
+def _deepest(points, away, near, vertices, normals, faces, around, deepest):
+    """Largest depth of points under a skin, if above ``deepest``.
+
+    Looked at are the faces around the three nearest vertices. ``away`` is the distance of each point to the
+    nearest one: a face may come nearer than its corners, by less than an edge's length, and flesh is not
+    thicker than so much.
+    """
     foot = np.empty(3)
-    for i in range(len(points)):
+    for i in np.argsort(away):
+        if away[i] > (_EDGE_M - deepest if deepest < 0.0 else _FLESH_M):
+            break
+        if away[i] <= deepest:
+            continue
         p = points[i]
         first = second = third = np.inf
         a = b = c = -1
-        for j in range(len(close)):
-            x, y, z = p[0] - close[j, 0], p[1] - close[j, 1], p[2] - close[j, 2]
+        for j in near:
+            x, y, z = p[0] - vertices[j, 0], p[1] - vertices[j, 1], p[2] - vertices[j, 2]
             squared = x * x + y * y + z * z
             if squared >= third:
                 continue
@@ -100,14 +122,11 @@ def _deepest(points, near, vertices, normals, faces, around):
                 third, c, second, b = second, b, squared, j
             else:
                 third, c = squared, j
-        # A face may come nearer than its corners, by less than an edge's length.
-        if np.sqrt(first) - 0.008 > -deepest and deepest < 0.0:
-            continue
         best, outside = np.inf, 1.0
         for at in (a, b, c):
             if at < 0:
                 continue
-            for f in around[near[at]]:
+            for f in around[at]:
                 if f < 0:
                     break
                 A, B, C = faces[f, 0], faces[f, 1], faces[f, 2]
@@ -121,8 +140,8 @@ def _deepest(points, near, vertices, normals, faces, around):
                     best, outside = squared, 0.0
                     for k in range(3):
                         outside += foot[k] * (u * normals[A, k] + v * normals[B, k] + w * normals[C, k])
-        away = np.sqrt(best)
-        deepest = max(deepest, -away if outside >= 0.0 else away)
+        depth = np.sqrt(best)
+        deepest = max(deepest, -depth if outside >= 0.0 else depth)
     return deepest
 
 

@@ -11,10 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from handloom.hand.kinematics import rigid, rotation_from_vector
+from handloom.synthesis.pictures.capsule_gaps import gap_between
 from handloom.synthesis.pictures.contact import Skin, depth_between
 
 Array = NDArray[np.float64]
@@ -92,7 +92,7 @@ def bring_together(right: FreeHand, left: FreeHand, R: Array, middle: Array, way
     apart = 0.32
     for _ in range(40):
         here = aim + apart * way
-        gap = _gap(right.starts, right.ends, right.radii, starts + here, ends + here, left.radii)
+        gap = gap_between(right.starts, right.ends, right.radii, starts + here, ends + here, left.radii)
         apart -= gap
         if gap < 5e-4 or apart < -0.25:
             break
@@ -107,43 +107,12 @@ def bring_together(right: FreeHand, left: FreeHand, R: Array, middle: Array, way
         else:
             far = apart, depth
         if np.isnan(near[0] + far[0]):
-            apart += max(depth, -0.005) + (0.0005 if depth > 0.0 else 0.0)
+            # A gap is the least there is to go; aslant it would never be closed by its own length.
+            apart += depth + (0.5 * CONTACT_M if depth > 0.0 else -0.5 * CONTACT_M)
         else:
             share = (near[1] - 0.5 * CONTACT_M) / (near[1] - far[1])
             apart = near[0] + np.clip(share, 0.1, 0.9) * (far[0] - near[0])
     return rigid(R, aim + (apart if np.isnan(far[0]) else far[0]) * way)
-
-
-@njit(cache=True, fastmath=True)
-def _gap(starts, ends, radii, other_starts, other_ends, other_radii):
-    """Smallest distance between two sets of capsules, negative for an overlap (Ericson 2005, §5.1.9)."""
-    smallest = 1e9
-    for i in range(len(radii)):
-        for j in range(len(other_radii)):
-            uu = vv = uv = uw = vw = 0.0
-            for k in range(3):
-                u, v = ends[i, k] - starts[i, k], other_ends[j, k] - other_starts[j, k]
-                w = starts[i, k] - other_starts[j, k]
-                uu += u * u
-                vv += v * v
-                uv += u * v
-                uw += u * w
-                vw += v * w
-            denominator = uu * vv - uv * uv
-            s = 0.5
-            if denominator > 1e-9 * uu * vv:
-                s = min(max((uv * vw - uw * vv) / denominator, 0.0), 1.0)
-            t = min(max((uv * s + vw) / max(vv, 1e-18), 0.0), 1.0)
-            s = min(max((uv * t - uw) / max(uu, 1e-18), 0.0), 1.0)
-            squared = 0.0
-            for k in range(3):
-                d = (
-                    starts[i, k] + s * (ends[i, k] - starts[i, k])
-                    - other_starts[j, k] - t * (other_ends[j, k] - other_starts[j, k])
-                )  # fmt: skip
-                squared += d * d
-            smallest = min(smallest, np.sqrt(squared) - radii[i] - other_radii[j])
-    return smallest
 
 
 def _turned(*, y: float = 0.0, z: float = 0.0) -> Array:

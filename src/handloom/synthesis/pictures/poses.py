@@ -12,12 +12,14 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from handloom.fitting.collision import body, overlaps
+from handloom.fitting.collision import overlaps
 from handloom.fitting.prior import recorded_prior
 from handloom.hand import HAND_TREE, HandModel, load_open_hand
+from handloom.hand.articulation import Articulation, articulation
 from handloom.hand.capsules import Capsules, hand_capsules
 from handloom.hand.kinematics import joint_transforms, rotation_from_angles
 from handloom.synthesis.gestures import gesture, gesture_names
+from handloom.synthesis.pictures.capsule_gaps import own_overlap
 
 Array = NDArray[np.float64]
 
@@ -57,8 +59,11 @@ class Flesh:
     def of(cls, shape: Array) -> Flesh:
         """Of the open hand."""
         model = load_open_hand("right")
-        made = body(model, shape, GIVE_M)
-        return cls(model, shape, hand_capsules(model, shape), made.pairs, made.allowance)
+        capsules = hand_capsules(model, shape)
+        pairs = np.argwhere(np.triu(~capsules.touching(), 1))
+        flat = capsules.at(transforms(model, shape, np.zeros((len(HAND_TREE.articulated), 3))))
+        overlap = overlaps(*flat, capsules.radii, pairs)
+        return cls(model, shape, capsules, pairs, np.maximum(overlap, 0.0) + GIVE_M)
 
 
 def draw_pose(
@@ -72,14 +77,16 @@ def draw_pose(
         rng: decides the rest.
         gestures: those to choose from; all without.
     """
-    candidates, names = zip(
-        *(_candidate(flesh.model, source, gestures or gesture_names(), rng) for _ in range(_TRIES)),
-        strict=True,
-    )
-    angles = flesh.model.clamp(np.stack(candidates))
-    deep = self_overlap(flesh, angles)
-    best = int(np.argmax(deep <= 0.0)) if (deep <= 0.0).any() else int(deep.argmin())
-    return freed(flesh, angles[best]), names[best]
+    least = np.inf
+    for _ in range(_TRIES):
+        candidate, called = _candidate(flesh.model, source, gestures or gesture_names(), rng)
+        candidate = flesh.model.clamp(candidate)
+        deep = float(self_overlap(flesh, candidate[None])[0])
+        if deep < least:
+            least, angles, name = deep, candidate, called
+        if least <= 0.0:
+            return angles, name
+    return freed(flesh, angles), name
 
 
 def freed(flesh: Flesh, angles: Array) -> Array:
@@ -93,12 +100,18 @@ def freed(flesh: Flesh, angles: Array) -> Array:
 
 def self_overlap(flesh: Flesh, angles: Array) -> Array:
     """(N,) metres by which the fingers of (N, 15, 3) poses are in each other, beyond what flesh gives way."""
-    capsules, pairs = flesh.capsules, flesh.pairs
-    starts, ends = capsules.at(transforms(flesh.model, flesh.shape, angles))
-    N = len(angles)
-    all_pairs = (pairs[None] + len(capsules) * np.arange(N)[:, None, None]).reshape(-1, 2)
-    depth = overlaps(starts.reshape(-1, 3), ends.reshape(-1, 3), np.tile(capsules.radii, N), all_pairs)
-    return np.asarray((depth.reshape(N, -1) - flesh.allowance).max(axis=1))
+    capsules = flesh.capsules
+    return np.asarray(
+        own_overlap(
+            _joints(), flesh.shape, capsules.joints, capsules.starts, capsules.ends, capsules.radii,
+            flesh.pairs, flesh.allowance, np.ascontiguousarray(angles).reshape(len(angles), -1),
+        )
+    )  # fmt: skip
+
+
+@cache
+def _joints() -> Articulation:
+    return articulation(load_open_hand("right"))
 
 
 def transforms(model: HandModel, shape: Array, angles: Array) -> Array:
