@@ -28,16 +28,19 @@ def enclosed_volume(vertices: ArrayLike, faces: NDArray[np.int64]) -> Array:
 def _vertex_normals(vertices, faces):
     normals = np.zeros_like(vertices)
     for n in range(len(vertices)):
+        v, here = vertices[n], normals[n]
         for f in range(len(faces)):
             a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
-            ux, uy, uz = vertices[n, b] - vertices[n, a]
-            vx, vy, vz = vertices[n, c] - vertices[n, a]
+            ux, uy, uz = v[b, 0] - v[a, 0], v[b, 1] - v[a, 1], v[b, 2] - v[a, 2]
+            vx, vy, vz = v[c, 0] - v[a, 0], v[c, 1] - v[a, 1], v[c, 2] - v[a, 2]
             x, y, z = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
             for corner in range(3):
                 i = faces[f, corner]
-                normals[n, i, 0] += x
-                normals[n, i, 1] += y
-                normals[n, i, 2] += z
-        for i in range(normals.shape[1]):
-            normals[n, i] /= max(np.sqrt((normals[n, i] * normals[n, i]).sum()), 1e-30)
+                here[i, 0] += x
+                here[i, 1] += y
+                here[i, 2] += z
+        for i in range(len(here)):
+            x, y, z = here[i, 0], here[i, 1], here[i, 2]
+            length = max(np.sqrt(x * x + y * y + z * z), 1e-30)
+            here[i, 0], here[i, 1], here[i, 2] = x / length, y / length, z / length
     return normals

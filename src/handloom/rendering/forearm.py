@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
-from handloom.hand.kinematics import rotation_from_vector
+from handloom.hand.kernel import multiply, rotation_about
 
 Array = NDArray[np.float64]
 
@@ -37,29 +38,63 @@ def forearm_rings(
         (K, N, 3) in the world.
     """
     centre = edge.mean(axis=0)
-    spokes = (edge - centre) @ R
-    # The edge is not quite square to the arm: it straightens over the bend.
-    square = spokes * [1.0, 0.0, 1.0]
-    steps = _STEPS
-    turn = _turns(steps, bend, elbow)
-    path = np.vstack(
-        [np.zeros(3), -np.cumsum((turn[1:, :, 1] + turn[:-1, :, 1]) / 2 * np.diff(steps)[:, None], axis=0)]
-    )
-    centres = np.stack([np.interp(distance, steps, path[:, axis]) for axis in range(3)], axis=-1)
-    bent = np.clip(distance / BEND_M, 0, 1)[:, None, None]
-    scale = np.stack([girth[:, 0], np.ones(len(girth)), girth[:, 1]], axis=-1)
-    rings = ((1 - bent) * spokes + bent * square) * scale[:, None]
-    rings = centres[:, None] + rings @ _turns(distance, bend, elbow).swapaxes(-1, -2)
-    return np.asarray(rings @ R.T + centre)
+    return np.asarray(_rings((edge - centre) @ R, bend, distance, girth, elbow) @ R.T + centre)
 
 
-def _turns(distance: Array, bend: Array, elbow: Array) -> Array:
-    """(K, 3, 3) orientation of the arm at some distances behind the wrist."""
-    turn = rotation_from_vector(np.clip(distance / BEND_M, 0, 1)[:, None] * bend)
-    if not elbow.any():
-        return turn
+def forearm_line(start: Array, R: Array, bend: Array, distance: Array, elbow: Array) -> Array:
+    """(K, 3) the middle of such an arm that starts at (3,); other arguments as in :func:`forearm_rings`."""
+    return np.asarray(_line(bend, distance, elbow)[0] @ R.T + start)
+
+
+@njit(cache=True)
+def _rings(spokes, bend, distance, girth, elbow):
+    """Rings in the hand's frame, counted from the middle of the edge."""
+    line, turns = _line(bend, distance, elbow)
+    rings = np.empty((len(distance), len(spokes), 3))
+    for k in range(len(distance)):
+        T = turns[k]
+        # The edge is not quite square to the arm: it straightens over the bend.
+        aslant = 1.0 - min(max(distance[k] / BEND_M, 0.0), 1.0)
+        for n in range(len(spokes)):
+            x, y, z = spokes[n, 0] * girth[k, 0], spokes[n, 1] * aslant, spokes[n, 2] * girth[k, 1]
+            for i in range(3):
+                rings[k, n, i] = line[k, i] + T[i, 0] * x + T[i, 1] * y + T[i, 2] * z
+    return rings
+
+
+@njit(cache=True)
+def _line(bend, distance, elbow):
+    """(K, 3) middle and (K, 3, 3) orientation of an arm at some distances behind the wrist."""
+    path, before = np.zeros((len(_STEPS), 3)), np.eye(3)
+    for step in range(1, len(_STEPS)):
+        after = _turned(_STEPS[step], bend, elbow)
+        half = 0.5 * (_STEPS[step] - _STEPS[step - 1])
+        path[step] = path[step - 1] - half * (before[:, 1] + after[:, 1])
+        before = after
+    line, turns = np.empty((len(distance), 3)), np.empty((len(distance), 3, 3))
+    for i in range(3):
+        line[:, i] = np.interp(distance, _STEPS, path[:, i])
+    for k in range(len(distance)):
+        turns[k] = _turned(distance[k], bend, elbow)
+    return line, turns
+
+
+@njit(cache=True)
+def _turned(distance, bend, elbow):
+    """(3, 3) orientation of the arm at a distance behind the wrist."""
+    first, second, both = np.empty((3, 3)), np.empty((3, 3)), np.empty((3, 3))
     low, high = ELBOW_M
-    return turn @ rotation_from_vector(np.clip((distance - low) / (high - low), 0, 1)[:, None] * elbow)
+    _rotate(bend, min(max(distance / BEND_M, 0.0), 1.0), first)
+    _rotate(elbow, min(max((distance - low) / (high - low), 0.0), 1.0), second)
+    multiply(first, second, both)
+    return both
+
+
+@njit(cache=True)
+def _rotate(vector, share, R):
+    """Rotation by a share of a rotation vector, left in R."""
+    angle = np.sqrt(vector[0] ** 2 + vector[1] ** 2 + vector[2] ** 2)
+    rotation_about(vector / max(angle, 1e-12), share * angle, R)
 
 
 def tube(rings: NDArray[np.int64], *, closed: bool = True) -> NDArray[np.int64]:

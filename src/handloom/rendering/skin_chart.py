@@ -154,7 +154,9 @@ def paint(chart: SkinChart, look: SkinLook, rng: np.random.Generator) -> Texture
          look.grain, look.wrinkles, veins, look.freckles, look.hair, look.gloss, look.nail_gloss],
         dtype=np.float32,
     )  # fmt: skip
-    colours = np.empty((len(chart.layers), 4), dtype=np.float32)
+    # The last row is for the places that no texel is near to, whose index is −1.
+    rows = np.zeros((len(chart.layers) + 1, 4), dtype=np.float32)
+    colours = rows[:-1]
     _paint(chart.layers, chart.coarse @ coarse.T, chart.fine @ fine, numbers, colours)
     if look.tattoo is not None:
         _ink(colours, chart, look.tattoo, rng)
@@ -167,10 +169,7 @@ def paint(chart: SkinChart, look: SkinLook, rng: np.random.Generator) -> Texture
         band = np.abs(chart.bands[:, finger]) < half
         colours[band, :3] = metal
         colours[band, 3] = 0.9
-    texture = np.zeros((*chart.shape, 4), dtype=np.float32)
-    inside = chart.source >= 0
-    texture[inside] = colours[chart.source[inside]]
-    return texture
+    return np.take(rows, chart.source, axis=0)
 
 
 @njit(cache=True, fastmath=True)

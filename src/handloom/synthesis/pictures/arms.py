@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from handloom.datasets.sample import FIRST_PART, PERSON
 from handloom.hand import load_open_hand
-from handloom.rendering.forearm import cap, forearm_rings, tube
+from handloom.rendering.forearm import cap, forearm_line, forearm_rings, tube
 from handloom.rendering.hand_surface import wrist_loop
 from handloom.rendering.scene import Mesh
 
@@ -197,8 +197,7 @@ def strap_mesh(side: str, vertices: Array, R: Array, pose: ArmPose, behind: floa
 
 def arm_line(vertices: Array, side: str, R: Array, pose: ArmPose) -> Array:
     """(K, 3) points along the middle of an arm, from the wrist to beyond the elbow."""
-    edge = vertices[_topology(side).loop]
-    return np.asarray(forearm_rings(edge, R, pose.bend, _ARM, _girth(_ARM), pose.elbow).mean(axis=1))
+    return forearm_line(vertices[_topology(side).loop].mean(axis=0), R, pose.bend, _ARM, pose.elbow)
 
 
 def part_of_faces(side: str) -> Indices:
