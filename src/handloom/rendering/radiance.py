@@ -12,6 +12,8 @@ import numpy as np
 from numba import njit
 
 _WRAP = (0.46, 0.24, 0.16)
+_SMOOTH, _NEAR = 0.8, 0.03
+"""Cosine of the angle, and distance in the texture, up to which samples of a pixel are lit together."""
 
 
 @njit(cache=True, error_model="numpy", fastmath=True)
@@ -22,7 +24,7 @@ def radiance(
 ):  # fmt: skip
     """Light all samples; ``out`` (h, w, 4) takes the mean of red, green, blue, and the share covered.
 
-    Samples of one pixel that fall on one face are lit together, at the middle of them.
+    Samples of one pixel on one smooth piece of a surface are lit together, at the mean of them.
 
     ``table`` has a row (which of atlas and things, first texel, height, width) for every texture, ``scatter``
     how far light wanders under its surface, from 0 to 1.
@@ -33,38 +35,62 @@ def radiance(
         for x in range(width):
             red = green = blue = 0.0
             covered = 0
-            u = v = w = 0.0
-            alike = 0
+            alike, t = 0, -1
+            px = py = pz = nx = ny = nz = across = up = open_share = 0.0
             for sample in range(count):
                 row = y * supersample + sample // supersample
                 column = x * supersample + sample % supersample
                 f = face[row, column]
                 if f < 0:
                     continue
-                u += barycentric[row, column, 0]
-                v += barycentric[row, column, 1]
-                w += barycentric[row, column, 2]
-                alike += 1
                 covered += 1
-                if sample + 1 < count:
-                    after = sample + 1
-                    row, column = (
-                        y * supersample + after // supersample,
-                        x * supersample + after % supersample,
-                    )
-                    if face[row, column] == f:
-                        continue
+                u, v, w = (
+                    barycentric[row, column, 0],
+                    barycentric[row, column, 1],
+                    barycentric[row, column, 2],
+                )
+                a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
+                i, j, k = uv_faces[f, 0], uv_faces[f, 1], uv_faces[f, 2]
+                mx = u * normals[a, 0] + v * normals[b, 0] + w * normals[c, 0]
+                my = u * normals[a, 1] + v * normals[b, 1] + w * normals[c, 1]
+                mz = u * normals[a, 2] + v * normals[b, 2] + w * normals[c, 2]
+                here = u * uv[i, 0] + v * uv[j, 0] + w * uv[k, 0]
+                there = u * uv[i, 1] + v * uv[j, 1] + w * uv[k, 1]
+                # Not over edges, nor over the seams of a texture.
+                if alike > 0 and not (
+                    texture_of[f] == t
+                    and nx * mx + ny * my + nz * mz > _SMOOTH * alike
+                    and abs(across - alike * here) + abs(up - alike * there) < _NEAR * alike
+                ):
+                    share = 1.0 / alike
+                    red_, green_, blue_ = _leaving(
+                        px * share, py * share, pz * share, nx, ny, nz, across * share, up * share,
+                        open_share * share, t, table, scatter, atlas, things, eye, key, key_colour, rim,
+                        rim_colour, cube, R_cube_world, shadow, T_map_world, hardness,
+                    )  # fmt: skip
+                    red += alike * red_
+                    green += alike * green_
+                    blue += alike * blue_
+                    alike = 0
+                    px = py = pz = nx = ny = nz = across = up = open_share = 0.0
+                t = texture_of[f]
+                alike += 1
+                px += u * vertices[a, 0] + v * vertices[b, 0] + w * vertices[c, 0]
+                py += u * vertices[a, 1] + v * vertices[b, 1] + w * vertices[c, 1]
+                pz += u * vertices[a, 2] + v * vertices[b, 2] + w * vertices[c, 2]
+                nx, ny, nz = nx + mx, ny + my, nz + mz
+                across, up = across + here, up + there
+                open_share += u * openness[a] + v * openness[b] + w * openness[c]
+            if alike > 0:
                 share = 1.0 / alike
-                r, g, b = _leaving(
-                    f, u * share, v * share, w * share, vertices, normals, openness, faces, uv, uv_faces,
-                    texture_of, table, scatter, atlas, things, eye, key, key_colour, rim, rim_colour, cube,
-                    R_cube_world, shadow, T_map_world, hardness,
+                red_, green_, blue_ = _leaving(
+                    px * share, py * share, pz * share, nx, ny, nz, across * share, up * share,
+                    open_share * share, t, table, scatter, atlas, things, eye, key, key_colour, rim,
+                    rim_colour, cube, R_cube_world, shadow, T_map_world, hardness,
                 )  # fmt: skip
-                red += alike * r
-                green += alike * g
-                blue += alike * b
-                u = v = w = 0.0
-                alike = 0
+                red += alike * red_
+                green += alike * green_
+                blue += alike * blue_
             out[y, x, 0] = red / count
             out[y, x, 1] = green / count
             out[y, x, 2] = blue / count
@@ -73,18 +99,10 @@ def radiance(
 
 @njit(cache=True, error_model="numpy", fastmath=True)
 def _leaving(
-    f, u, v, w, vertices, normals, openness, faces, uv, uv_faces, texture_of, table, scatter, atlas, things,
-    eye, key, key_colour, rim, rim_colour, cube, R, shadow, T, hardness,
+    px, py, pz, nx, ny, nz, across, up, open_share, t, table, scatter, atlas, things, eye, key, key_colour,
+    rim, rim_colour, cube, R, shadow, T, hardness,
 ):  # fmt: skip
-    """Linear red, green and blue of one point of a face."""
-    a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
-    px = u * vertices[a, 0] + v * vertices[b, 0] + w * vertices[c, 0]
-    py = u * vertices[a, 1] + v * vertices[b, 1] + w * vertices[c, 1]
-    pz = u * vertices[a, 2] + v * vertices[b, 2] + w * vertices[c, 2]
-    nx = u * normals[a, 0] + v * normals[b, 0] + w * normals[c, 0]
-    ny = u * normals[a, 1] + v * normals[b, 1] + w * normals[c, 1]
-    nz = u * normals[a, 2] + v * normals[b, 2] + w * normals[c, 2]
-    open_share = u * openness[a] + v * openness[b] + w * openness[c]
+    """Linear red, green and blue of one point of a surface with texture ``t``."""
     scale = 1.0 / np.sqrt(nx * nx + ny * ny + nz * nz + 1e-20)
     nx, ny, nz = nx * scale, ny * scale, nz * scale
     ex, ey, ez = eye[0] - px, eye[1] - py, eye[2] - pz
@@ -93,12 +111,9 @@ def _leaving(
     hx, hy, hz = key[0] + ex, key[1] + ey, key[2] + ez
     scale = 1.0 / np.sqrt(hx * hx + hy * hy + hz * hz + 1e-9)
 
-    t = texture_of[f]
-    i, j, k = uv_faces[f, 0], uv_faces[f, 1], uv_faces[f, 2]
     rows, columns = table[t, 2], table[t, 3]
-    s0 = (u * uv[i, 0] + v * uv[j, 0] + w * uv[k, 0]) * columns - 0.5
-    t0 = (1.0 - (u * uv[i, 1] + v * uv[j, 1] + w * uv[k, 1])) * rows - 0.5
-    s0, t0 = min(max(s0, 0.0), columns - 1.001), min(max(t0, 0.0), rows - 1.001)
+    s0 = min(max(across * columns - 0.5, 0.0), columns - 1.001)
+    t0 = min(max((1.0 - up) * rows - 0.5, 0.0), rows - 1.001)
     column, row = int(s0), int(t0)
     s0, t0 = s0 - column, t0 - row
     texels = atlas if table[t, 0] == 0 else things
@@ -116,8 +131,8 @@ def _leaving(
     looking = max(nx * ex + ny * ey + nz * ez, 0.0)
     # Ambient light from six sides, once where the normal points, once where the eye's mirror image does.
     mx, my, mz = 2.0 * looking * nx - ex, 2.0 * looking * ny - ey, 2.0 * looking * nz - ez
-    r_in, g_in, b_in = _around(nx, ny, nz, R, cube)
-    r_mirror, g_mirror, b_mirror = _around(mx, my, mz, R, cube)
+    r_in, g_in, blin = _around(nx, ny, nz, R, cube)
+    r_mirror, g_mirror, blmirror = _around(mx, my, mz, R, cube)
 
     grazing = 1.0 - looking
     grazing *= grazing * grazing * grazing * grazing
@@ -144,7 +159,7 @@ def _leaving(
     return (
         red * (dr + r_in * ar) + spot * key_colour[0] + sheen * r_mirror,
         green * (dg + g_in * ag) + spot * key_colour[1] + sheen * g_mirror,
-        blue * (db + b_in * ab) + spot * key_colour[2] + sheen * b_mirror,
+        blue * (db + blin * ab) + spot * key_colour[2] + sheen * blmirror,
     )
 
 

@@ -22,7 +22,9 @@ Array = NDArray[np.float64]
 Indices = NDArray[np.int64]
 Light = NDArray[np.float32]
 
-SHADOW_SIZE = 192
+_SHADOW_SIZES = (48, 192)
+_SHADOW_BLUR = 2.5
+"""Texels of a shadow's edge: a softer light needs a coarser map."""
 _HARDNESS = 160.0
 _SHADOW_START_M = 0.0035
 _FAR = 50.0
@@ -125,7 +127,7 @@ class Scene:
     atlas: Textures
     things: Textures
     illumination: Illumination
-    shadow: Array
+    shadow: Light
     T_map_world: Array
 
     @classmethod
@@ -198,7 +200,7 @@ def _table(atlas: Textures, things: Textures) -> Indices:
     return np.array(rows, dtype=np.int64).reshape(-1, 4)
 
 
-def _shadow(mesh: Mesh, focus: Array, light: Illumination) -> tuple[Array, Array]:
+def _shadow(mesh: Mesh, focus: Array, light: Illumination) -> tuple[Light, Array]:
     """Blurred exponential of the depth seen from the key light, and (3, 4) world to its texels and depth."""
     z = -light.key
     x = np.cross(z, [0.0, 0.0, 1.0] if abs(z[2]) < 0.9 else [0.0, 1.0, 0.0])
@@ -206,16 +208,18 @@ def _shadow(mesh: Mesh, focus: Array, light: Illumination) -> tuple[Array, Array
     R = np.stack([x, np.cross(z, x), z])
     near, local = focus @ R.T, mesh.vertices @ R.T
     low, high = near.min(axis=0), near.max(axis=0)
-    scale = (SHADOW_SIZE - 17) / max(float((high - low)[:2].max()), 1e-6)
+    extent = max(float((high - low)[:2].max()), 1e-6)
+    size = int(np.clip(17 + _SHADOW_BLUR * extent / light.softness, *_SHADOW_SIZES))
+    scale = (size - 17) / extent
     # Far away, perspective-correct interpolation becomes linear.
     scaled = np.array([scale, scale, 1.0])
     shift = np.array([8.0, 8.0, _FAR]) - low * scaled
     mapped = local * scaled + shift
-    drawn = rasterise(mapped[:, :2], mapped[:, 2], mesh.faces, (SHADOW_SIZE, SHADOW_SIZE))
-    depth = np.clip(drawn.depth.astype(np.float64) - _FAR, -0.5, high[2] - low[2])
-    blurred = cv2.GaussianBlur(np.exp(_HARDNESS * depth), (0, 0), max(light.softness * scale, 0.7))
+    drawn = rasterise(mapped[:, :2], mapped[:, 2], mesh.faces, (size, size))
+    depth = np.clip(drawn.depth - np.float32(_FAR), -0.5, high[2] - low[2], dtype=np.float32)
+    blurred = cv2.GaussianBlur(cv2.exp(_HARDNESS * depth), (0, 0), max(light.softness * scale, 0.7))
     shift[2] -= _FAR + _SHADOW_START_M
-    return np.asarray(blurred, dtype=np.float64), np.column_stack([R * scaled[:, None], shift])
+    return np.asarray(blurred), np.column_stack([R * scaled[:, None], shift])
 
 
 def _box(pixels: Array, width: int, height: int) -> tuple[int, int, int, int] | None:
