@@ -35,7 +35,7 @@ def paint_backgrounds(count: int, seed: int, photographs: Path | None = None) ->
     for number in range(count):
         rng = np.random.default_rng([seed, number])
         clothes, skin = rng.uniform(0.02, 0.6, 3), _COLOURS * rng.uniform(0.3, 2.0)
-        _, light = draw_background(recipe, clothes, skin, rng)
+        _, light = draw_background(recipe, clothes, skin, (seed, number), rng)
         exposed = np.clip(light * (0.35 / max(float(light.mean()), 1e-3)) ** 0.5, 0.0, 1.0)
         pictures[number] = np.rint(255.0 * exposed ** (1 / 2.2))
     return pictures

@@ -15,7 +15,7 @@ from handloom.hand.kinematics import rotation_from_vector
 from handloom.rendering.scene import Illumination, Mesh, Scene, expose
 from handloom.synthesis.pictures.actors import Actor, draw_actors
 from handloom.synthesis.pictures.arms import arm_mesh, sleeve_mesh, strap_mesh
-from handloom.synthesis.pictures.backgrounds import draw_background
+from handloom.synthesis.pictures.backgrounds import draw_background, shared_place
 from handloom.synthesis.pictures.cameras import draw_cameras
 from handloom.synthesis.pictures.cast_shadow import cast_shadow
 from handloom.synthesis.pictures.lights import draw_light
@@ -112,12 +112,7 @@ def _stage(recipe: Recipe, seed: int, number: int) -> Staged:
     arms = [actor.arm_points(hand) for actor, hand in zip(actors, first, strict=True)]
     palms = [hand.T_world_wrist[:3, :3] for hand in first]
     cameras = draw_cameras(points, arms, palms, recipe, rng)
-    backgrounds = tuple(
-        draw_background(
-            recipe, person.cloth_colour, person.skin_colour, stream(seed, BACKGROUND, number, view)
-        )
-        for view in range(len(cameras))
-    )
+    backgrounds = tuple(_background(recipe, person, seed, number, view) for view in range(len(cameras)))
     light, illumination = draw_light(backgrounds[0][1], cameras[0].T_camera_world[:3, :3], rng)
     things = _things(recipe, occluder, held, person, points, cameras[0], rng)
     shorter = min(recipe.image_size)
@@ -140,6 +135,14 @@ def _stage(recipe: Recipe, seed: int, number: int) -> Staged:
         motion,
         _gap(backgrounds[0][0], rng),
     )
+
+
+def _background(
+    recipe: Recipe, person: Person, seed: int, number: int, view: int
+) -> tuple[str, NDArray[np.float32]]:
+    rng = stream(seed, BACKGROUND, number, view)
+    place = seed, shared_place(number, rng)
+    return draw_background(recipe, person.cloth_colour, person.skin_colour, place, rng)
 
 
 def _gap(background: str, rng: np.random.Generator) -> float | None:

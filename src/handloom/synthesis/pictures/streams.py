@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-PERSON, TONES, SCENE, BACKGROUND, SENSOR = range(5)
+PERSON, TONES, SCENE, BACKGROUND, SENSOR, PLACE = range(6)
 
 
 def stream(seed: int, kind: int, *numbers: int) -> np.random.Generator:
