@@ -66,7 +66,9 @@ def save(path: Path, data: bytes) -> None:
 
 def _encoded(suffix: str, pixels: NDArray[Any], options: list[int]) -> bytes:
     # OpenCV's channels are blue, green, red.
-    stored = np.ascontiguousarray(pixels[..., ::-1]) if pixels.ndim == 3 else np.ascontiguousarray(pixels)
+    stored = np.ascontiguousarray(pixels)
+    if pixels.ndim == 3:
+        stored = cv2.cvtColor(stored, cv2.COLOR_RGB2BGR)
     whole, data = cv2.imencode(suffix, stored, options)
     if not whole:
         raise ValueError(f"{pixels.dtype} pixels of shape {pixels.shape} are no picture")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache, lru_cache
 
 import cv2
 import numpy as np
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 Light = NDArray[np.float32]
 Image = NDArray[np.uint8]
+
+_GRAIN = 512
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +87,7 @@ def composite(light: Light, background: Light, sensor: Sensor, motion: Array) ->
     kernel = motion_kernel(motion)
     if kernel is not None:
         light = cv2.filter2D(light, -1, kernel, borderType=cv2.BORDER_REPLICATE)  # type: ignore[assignment]
-    return np.asarray(light[..., :3] + (1.0 - light[..., 3:]) * background)
+    return np.asarray(_over(light, background))
 
 
 def motion_kernel(motion: Array) -> Light | None:
@@ -105,38 +108,31 @@ def motion_kernel(motion: Array) -> Light | None:
 
 def develop(light: Light, sensor: Sensor, seed: int) -> Image:
     """(H, W, 3) sRGB picture of (H, W, 3) linear light; ``seed`` is of the noise."""
-    if sensor.softness > 0.25:
+    if sensor.softness > 0.3:
         light = cv2.GaussianBlur(light, (0, 0), sensor.softness)  # type: ignore[assignment]
-    small = light[::4, ::4].mean(axis=2)
+    small = light[::4, ::4] @ np.full(3, 1 / 3, dtype=np.float32)
     # Exposure as cameras choose it: the geometric mean becomes a middle grey.
     middle = float(np.exp(np.log(small + 0.01).mean()))
     gain = sensor.exposure * 0.21 / max(middle, 1e-3)
     # … but not so that much of the picture burns out.
-    gain = float(np.clip(min(gain, 1.05 / max(float(np.quantile(small, 0.96)), 1e-3)), 0.35, 3.0))
-    gains = gain * sensor.white
-    noisy = np.empty_like(light)
-    _expose(np.ascontiguousarray(light), gains.astype(np.float32), sensor.vignetting, noisy)
-    if sensor.read > 0 or sensor.shot > 0:
-        grain = np.empty_like(light)
-        _grain(np.uint64(seed), grain)
-        if sensor.clumping > 0.35:
-            before = 1.0
-            grain = cv2.GaussianBlur(grain, (0, 0), sensor.clumping)  # type: ignore[assignment]
-            after = float(np.sqrt(np.square(grain[::3, ::3]).mean()))
-            grain *= np.float32(before / max(after, 1e-6))
-        _add_noise(noisy, grain, sensor.shot, sensor.read)
-    image = _tone(noisy, _curve(sensor.contrast), sensor.saturation)
+    bright = np.partition(small.ravel(), int(0.96 * small.size))[int(0.96 * small.size)]
+    gain = float(np.clip(min(gain, 1.05 / max(float(bright), 1e-3)), 0.35, 3.0))
+    grain = _grain(round(4.0 * sensor.clumping))
+    image = _developed(
+        np.ascontiguousarray(light), (gain * sensor.white).astype(np.float32), np.float32(sensor.vignetting),
+        grain, seed % len(grain), seed // len(grain) % len(grain), np.float32(sensor.shot),
+        np.float32(sensor.read**2), _curve(round(sensor.contrast, 2)), np.float32(sensor.saturation),
+    )  # fmt: skip
     if sensor.sharpening > 0.1:
         soft = cv2.GaussianBlur(image, (0, 0), 0.9)
         image = cv2.addWeighted(image, 1.0 + sensor.sharpening, soft, -sensor.sharpening, 0.0)
-    if sensor.quality:
-        _, packed = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, sensor.quality])
-        unpacked = cv2.imdecode(packed, cv2.IMREAD_COLOR)
-        assert unpacked is not None
-        image = unpacked[..., ::-1]
-    return np.ascontiguousarray(image, dtype=np.uint8)
+    if not sensor.quality:
+        return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+    _, packed = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, sensor.quality])
+    return np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR_RGB), dtype=np.uint8)
 
 
+@lru_cache(maxsize=64)
 def _curve(contrast: float) -> Image:
     """Grey level of 4096 intensities up to 2: gamma, more contrast in the middle, a soft shoulder."""
     x = np.linspace(0.0, 2.0, 4096)
@@ -146,51 +142,56 @@ def _curve(contrast: float) -> Image:
     return np.rint(255 * np.clip(y + (contrast - 1.0) * 1.6 * (bent - y), 0, 1)).astype(np.uint8)
 
 
+@cache
+def _grain(clumping: int) -> Light:
+    """(``_GRAIN``, ``_GRAIN``, 3) noise of about N(0, 1), its grain ``clumping`` quarters of a pixel wide.
+
+    One field serves all pictures, each from another corner on; its ends meet.
+    """
+    field = np.random.default_rng(clumping).standard_normal((_GRAIN, _GRAIN, 3), dtype=np.float32)
+    if clumping > 1:
+        wide = cv2.copyMakeBorder(field, 8, 8, 8, 8, cv2.BORDER_WRAP)
+        field = cv2.GaussianBlur(wide, (0, 0), clumping / 4.0)[8:-8, 8:-8]  # type: ignore[assignment]
+        field = field / field.std()
+    # Cameras smooth colour more than brightness.
+    common = np.float32(0.55) * (field[..., :1] + field[..., 1:2])
+    return np.ascontiguousarray(common + np.float32(0.4) * field)
+
+
 @njit(cache=True, fastmath=True)
-def _expose(light, gains, vignetting, out):
+def _over(light, background):
+    """(H, W, 3) colour times coverage over a background."""
     h, w = light.shape[0], light.shape[1]
+    out = np.empty((h, w, 3), dtype=np.float32)
     for i in range(h):
         for j in range(w):
-            x, y = (j + 0.5) / w - 0.5, (i + 0.5) / h - 0.5
-            fall = np.float32(1.0 - vignetting * 2.0 * (x * x + y * y))
+            behind = np.float32(1.0) - light[i, j, 3]
             for k in range(3):
-                out[i, j, k] = light[i, j, k] * gains[k] * fall
-
-
-@njit(cache=True)
-def _grain(seed, out):
-    """About N(0, 1), from a counter alone (splitmix64), so that it is the same everywhere."""
-    flat = out.reshape(-1)
-    for n in range(len(flat)):
-        z = seed + np.uint64(n + 1) * np.uint64(0x9E3779B97F4A7C15)
-        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        z = z ^ (z >> np.uint64(31))
-        total = np.int64(0)
-        for k in range(4):
-            total += np.int64((z >> np.uint64(16 * k)) & np.uint64(0xFFFF))
-        flat[n] = (total - 131070.0) * np.float32(1.0 / 37837.0)
+                out[i, j, k] = light[i, j, k] + behind * background[i, j, k]
+    return out
 
 
 @njit(cache=True, fastmath=True)
-def _add_noise(light, grain, shot, read):
-    a, b = light.reshape(-1, 3), grain.reshape(-1, 3)
-    for n in range(len(a)):
-        # Cameras smooth colour more than brightness.
-        common = np.float32(0.55) * (b[n, 0] + b[n, 1])
-        for k in range(3):
-            spread = np.sqrt(shot * max(a[n, k], np.float32(0.0)) + read * read)
-            a[n, k] += spread * (common + np.float32(0.4) * b[n, k])
-
-
-@njit(cache=True, fastmath=True)
-def _tone(light, curve, saturation):
+def _developed(light, gains, vignetting, grain, top, left, shot, dark, curve, saturation):
+    """(H, W, 3) blue, green, red: gains, vignetting, noise, saturation, tone curve."""
     h, w = light.shape[0], light.shape[1]
     out = np.empty((h, w, 3), dtype=np.uint8)
+    nothing, most, step = np.float32(0.0), np.float32(2.0), np.float32(2047.5)
+    exposed = np.empty((w, 3), dtype=np.float32)
     for i in range(h):
+        y = np.float32((i + 0.5) / h - 0.5)
+        row = grain[(i + top) % len(grain)]
         for j in range(w):
-            grey = 0.2126 * light[i, j, 0] + 0.7152 * light[i, j, 1] + 0.0722 * light[i, j, 2]
+            x = np.float32((j + 0.5) / w - 0.5)
+            fall = np.float32(1.0) - vignetting * np.float32(2.0) * (x * x + y * y)
+            noise = row[(j + left) % len(grain)]
             for k in range(3):
-                value = grey + saturation * (light[i, j, k] - grey)
-                out[i, j, k] = curve[int(min(max(value, 0.0), 2.0) * 2047.5)]
+                value = light[i, j, k] * gains[k] * fall
+                exposed[j, k] = value + np.sqrt(shot * max(value, nothing) + dark) * noise[k]
+        for j in range(w):
+            red, green, blue = exposed[j, 0], exposed[j, 1], exposed[j, 2]
+            grey = np.float32(0.2126) * red + np.float32(0.7152) * green + np.float32(0.0722) * blue
+            for k in range(3):
+                value = grey + saturation * (exposed[j, k] - grey)
+                out[i, j, 2 - k] = curve[int(min(max(value, nothing), most) * step)]
     return out
