@@ -28,10 +28,10 @@ from handloom.evaluation.alignment import procrustes_aligned, root_aligned
 from handloom.evaluation.joints import distances, mean
 from handloom.fitting.hand_size import HandSize, hand_length
 from handloom.fitting.picture import fit_picture
-from handloom.fitting.picture_evidence import PictureEvidence
 from handloom.fitting.sides import fit_sides
 from handloom.hand import load_open_hand
 from handloom.pictures import ImageOptions, image
+from handloom.pictures.evidence import evidence_of
 from handloom.reconstruction import Tracker
 from handloom.skeleton import HAND
 from handloom.tracking import TrackOptions, track
@@ -77,7 +77,7 @@ def clip_bar(clip: Clip) -> bool:
     knuckle = np.nanmedian(np.linalg.norm(reference[:, MIDDLE] - reference[:, WRIST], axis=1))
     reference = reference * KNUCKLE_M / knuckle
     card = Scorecard("TemugeB clip, one view alone, PA-MPJPE in mm", ("MediaPipe world", "ours"))
-    with closing(DetectorPool(HandDetector)) as pool:
+    with closing(DetectorPool(lambda: HandDetector(features=True))) as pool:
         for view, video in enumerate(clip.videos):
             theirs, ours, wrong, named = [], [], [], []
             for t, reading in enumerate(readings(video, pool)):
@@ -85,7 +85,7 @@ def clip_bar(clip: Clip) -> bool:
                 if not inside or reading is None or not np.isfinite(reference[t]).all():
                     continue
                 assert reading.world is not None
-                evidence = PictureEvidence(reading.xy, world=reading.world)
+                evidence = evidence_of(reading, rig[view])
                 theirs.append(pa_mm(reading.world, reference[t]))
                 ours.append(pa_mm(fit_picture(model, rig[view], evidence).keypoints, reference[t]))
                 wrong.append(pa_mm(fit_picture(other, rig[view], evidence).keypoints, reference[t]))
@@ -101,7 +101,7 @@ def clip_bar(clip: Clip) -> bool:
 
 def detected(count: int) -> Iterator[tuple[MadePicture, Reading]]:
     """So many made pictures in which the network sees the hand."""
-    detector, found = HandDetector(), 0
+    detector, found = HandDetector(features=True), 0
     for picture in made_pictures(SEED):
         for region in detector.find(picture.image)[:1]:
             first = detector.read(picture.image, region)
@@ -118,7 +118,7 @@ def rendered_bar(count: int) -> bool:
     rows, sides = [], []
     for picture, reading in detected(count):
         assert reading.world is not None
-        evidence = PictureEvidence(reading.xy, world=reading.world)
+        evidence = evidence_of(reading, picture.camera)
         truth, distance = picture.keypoints, float(np.linalg.norm(picture.keypoints[WRIST]))
         size = HandSize(hand_length(picture.model, picture.shape))
         fit = fit_picture(picture.model, picture.camera, evidence, size)

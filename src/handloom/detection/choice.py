@@ -26,6 +26,7 @@ def hand_detector(
     *,
     lite: bool = False,
     weights: str | Path | None = None,
+    features: bool = False,
 ) -> Callable[[], Detector]:
     """What makes a hand detector. Every thread needs its own.
 
@@ -34,6 +35,7 @@ def hand_detector(
         runtime: ``"openvino"``, or ``"litert"``: the detector's own usual one (onnxruntime for ``chp3d``).
         lite: MediaPipe's smaller networks.
         weights: folder of ColorHandPose3D's networks; those handloom carries by default.
+        features: give the landmark network's features as well, where there is one.
 
     Raises:
         HandloomError: for an unknown name, or a choice that the detector does not have.
@@ -41,7 +43,7 @@ def hand_detector(
     """
     check_choice(name, lite=lite, weights=weights)
     if name == "mediapipe":
-        return lambda: HandDetector(runtime, lite=lite)
+        return lambda: HandDetector(runtime, lite=lite, features=features)
     files = find_weights(weights)
     own: OnnxRuntime = "openvino" if runtime == "openvino" else "onnx"
     return lambda: ColorHandPoseDetector(files, own)

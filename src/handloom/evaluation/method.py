@@ -34,7 +34,7 @@ def predict(dataset: DataSet, method: str = "handloom", progress: Progress = SIL
     """
     if method not in METHODS:
         raise DataSetError(f"There is no method {method!r}.", f"Known are {', '.join(METHODS)}.")
-    search = HandSearch(HandDetector(), BodyDetector())
+    search = HandSearch(HandDetector(features=True), BodyDetector())
     found: list[tuple[str, PictureResult]] = []
     with progress.task("pictures", total=len(dataset), unit="pictures") as task:
         for index in range(len(dataset)):

@@ -86,7 +86,7 @@ def search_for(options: ImageOptions) -> HandSearch:
     Raises:
         ModelError: if they cannot be had.
     """
-    hands = hand_detector(options.detector, options.runtime, weights=options.weights)
+    hands = hand_detector(options.detector, options.runtime, weights=options.weights, features=True)
     return HandSearch(hands(), BodyDetector(options.runtime))
 
 
