@@ -164,7 +164,7 @@ def train(
     for name, value in trained.figures.items():
         table.add_row(name, f"{value:.4g}")
     console.print(table)
-    console.print(f"[bold]run[/]      {out}  {trained.samples_per_s:.0f} samples/s", soft_wrap=True)
+    console.print(f"[bold]run[/]      {out}  {trained.samples_per_s:.3g} samples/s", soft_wrap=True)
     for path in trained.files:
         console.print(f"[bold]weights[/]  {path}", soft_wrap=True)
 
