@@ -12,7 +12,7 @@ LIFTED_M, HEAD_M = 0.015, 0.030
 """Standard deviations of the guesses, per axis. The head's errors are about twice the lifter's. Both stand
 for more than the guesses' own errors, which are not independent of the keypoints'. Chosen on made pictures,
 where surer guesses are better (PA-MPJPE 5.1 mm with 0.03 for both, 4.6 with these, 4.4 with half of them),
-and on the first half of view 0 of the TemugeB clip, where 0.01 to 0.06 differ by 0.2 mm, the surer the worse."""
+and on the first half of view 0 of the TemugeB clip, where 0.01 to 0.06 differ by 0.2 mm, surer are worse."""
 
 
 def evidence_of(reading: Reading, camera: Camera, lifter: Lifter | None = None) -> PictureEvidence:
