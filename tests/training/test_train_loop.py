@@ -52,12 +52,12 @@ def whole(tmp_path_factory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("workers", [0, 1])
-def test_a_killed_run_resumes_to_the_same_bits(whole, tmp_path, workers) -> None:
+def test_a_killed_run_resumes_to_the_same_bits(whole, tmp_path) -> None:
+    """With a process that makes batches ahead, against a run without."""
     script = [sys.executable, str(Path(__file__).with_name("tiny_task.py"))]
     folder = tmp_path / "killed"
     process = subprocess.Popen(
-        [*script, str(folder), str(workers), "begin"],
+        [*script, str(folder), "1", "begin"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -67,7 +67,7 @@ def test_a_killed_run_resumes_to_the_same_bits(whole, tmp_path, workers) -> None
     process.communicate()
     step = checkpoints.load(folder).step
     assert 0 < step < STEPS
-    subprocess.run([*script, str(folder), str(workers), "resume"], check=True, capture_output=True)
+    subprocess.run([*script, str(folder), "1", "resume"], check=True, capture_output=True)
     assert same(load_weights(folder / "tiny.safetensors"), load_weights(whole / "tiny.safetensors"))
     ours, theirs = checkpoints.load(folder), checkpoints.load(whole)
     assert same(ours.network, theirs.network)
