@@ -27,6 +27,8 @@ _SHADOW_BLUR = 2.5
 """Texels of a shadow's edge: a softer light needs a coarser map."""
 _HARDNESS = 160.0
 _SHADOW_START_M = 0.0035
+_SHADOW_DEEPEST_M = 0.5
+"""The exponential of a larger depth would be near the largest float32."""
 _FAR = 50.0
 
 
@@ -216,9 +218,13 @@ def _shadow(mesh: Mesh, focus: Array, light: Illumination) -> tuple[Light, Array
     shift = np.array([8.0, 8.0, _FAR]) - low * scaled
     mapped = local * scaled + shift
     drawn = rasterise(mapped[:, :2], mapped[:, 2], mesh.faces, (size, size))
-    depth = np.clip(drawn.depth - np.float32(_FAR), -0.5, high[2] - low[2], dtype=np.float32)
+    # Where hands are far from each other along the light, depth counts from a place behind the nearest.
+    start = _FAR + max(float(high[2] - low[2]) - _SHADOW_DEEPEST_M, 0.0)
+    depth = np.clip(
+        drawn.depth - np.float32(start), -0.5, high[2] - low[2] - (start - _FAR), dtype=np.float32
+    )
     blurred = cv2.GaussianBlur(cv2.exp(_HARDNESS * depth), (0, 0), max(light.softness * scale, 0.7))
-    shift[2] -= _FAR + _SHADOW_START_M
+    shift[2] -= start + _SHADOW_START_M
     return np.asarray(blurred), np.column_stack([R * scaled[:, None], shift])
 
 

@@ -107,7 +107,13 @@ def motion_kernel(motion: Array) -> Light | None:
 
 
 def develop(light: Light, sensor: Sensor, seed: int) -> Image:
-    """(H, W, 3) sRGB picture of (H, W, 3) linear light; ``seed`` is of the noise."""
+    """(H, W, 3) sRGB picture of (H, W, 3) linear light; ``seed`` is of the noise.
+
+    Raises:
+        ValueError: if some of the light is no number.
+    """
+    if not np.isfinite(light.sum()):
+        raise ValueError("the light of some pixels is no number")
     if sensor.softness > 0.3:
         light = cv2.GaussianBlur(light, (0, 0), sensor.softness)  # type: ignore[assignment]
     small = light[::4, ::4] @ np.full(3, 1 / 3, dtype=np.float32)
