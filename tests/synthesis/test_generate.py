@@ -263,7 +263,7 @@ def test_two_runs_do_not_write_one_set(tmp_path: Path) -> None:
         def run(
             self, make: Callable[[int], None], parts: Sequence[int], note: Callable[[str], None]
         ) -> Iterator[int]:
-            with pytest.raises(SynthesisError, match="Another run is writing"):
+            with pytest.raises(SessionError, match="Another run is writing"):
                 generate(drawing(), 4, tmp_path / "set", resume=True)
             yield from InProcess().run(make, parts, note)
 

@@ -19,7 +19,8 @@ pytest.importorskip("lightning_fabric", reason="training needs Fabric: pip insta
 
 from tiny_task import SETTINGS, STEPS, TinyTask  # noqa: E402
 
-from handloom.errors import HandloomError, TrainingError  # noqa: E402
+from handloom.errors import HandloomError, SessionError, TrainingError  # noqa: E402
+from handloom.session.files import alone_in  # noqa: E402
 from handloom.training import checkpoints  # noqa: E402
 from handloom.training.export import load_weights  # noqa: E402
 from handloom.training.logs import TRAINING, VALIDATION, read_log  # noqa: E402
@@ -193,3 +194,10 @@ def test_learning_rates() -> None:
     assert rate_at(SETTINGS, 0) == pytest.approx(1e-2 / 4)
     assert rate_at(SETTINGS, STEPS // 2) == pytest.approx(0.5e-2)
     assert rate_at(SETTINGS, STEPS) == pytest.approx(0.0, abs=1e-9)
+
+
+def test_two_runs_do_not_share_a_folder(tmp_path) -> None:
+    pytest.importorskip("fcntl")
+    with alone_in(tmp_path), pytest.raises(SessionError, match="Another run is writing"):
+        train(TinyTask(), SETTINGS, tmp_path, machine=Machine(threads=1))
+    assert not list(tmp_path.iterdir())

@@ -12,6 +12,11 @@ from pathlib import Path
 from handloom.errors import SessionError
 from handloom.session.layout import PARTIAL
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _NOT_ALLOWED = {errno.EACCES, errno.EPERM, errno.EROFS}
 
@@ -100,3 +105,29 @@ def sync_folder(folder: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Keep other runs out of a folder while this one writes; a killed run leaves no lock behind.
+
+    Raises:
+        SessionError: if another run is writing into it, or it cannot be opened.
+    """
+    if fcntl is None:
+        yield
+        return
+    with explained(folder):
+        handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            # Some network file systems know no locks; then nobody watches.
+            if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+                raise SessionError(
+                    f"Another run is writing into {folder}.", "Wait for it, or choose another folder."
+                ) from error
+        yield
+    finally:
+        os.close(handle)

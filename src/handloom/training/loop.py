@@ -12,7 +12,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from torch import Tensor
 
 from handloom.errors import TrainingError
 from handloom.progress import SILENT, Progress
+from handloom.session.files import alone_in, make_folder
 from handloom.training import checkpoints
 from handloom.training.batches import batches
 from handloom.training.checkpoints import Checkpoint
@@ -137,14 +138,18 @@ def train(
 
     Raises:
         TrainingError: if the folder holds another run, the run to resume differs, or the loss is no number.
-        HandloomError: if files cannot be written or data not be read.
+        HandloomError: if another run is writing into the folder, files cannot be written or data not be read.
     """
     machine = machine or Machine()
     fabric = fabric or launch(machine, settings.precision)
     run = _Run(task, settings, folder, fabric, machine, progress)
-    run.begin(resume, init, note or {}, tensorboard)
-    run.learn()
-    return run.finish()
+    with ExitStack() as stack:
+        if fabric.is_global_zero:
+            make_folder(folder)
+            stack.enter_context(alone_in(folder))
+        run.begin(resume, init, note or {}, tensorboard)
+        run.learn()
+        return run.finish()
 
 
 class _Run:

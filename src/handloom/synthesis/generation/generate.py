@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import errno
-import os
-from collections.abc import Generator, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Generator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from handloom.errors import SynthesisError
 from handloom.progress import SILENT, Progress
-from handloom.session.files import explained, make_folder, partial
+from handloom.session.files import alone_in, explained, make_folder, partial
 from handloom.session.layout import PARTIAL
 from handloom.synthesis.generation.drawing import Drawing
 from handloom.synthesis.generation.executors import Executor, InProcess, LocalPool
 from handloom.synthesis.generation.part import PartMaker
 from handloom.synthesis.generation.record import RECORD, Record, read_record
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
 
 _LARGEST_PART, _SMALLEST_PART, _PARTS = 250, 10, 16
 
@@ -91,7 +84,7 @@ def generate(
     if isinstance(executor, int):
         executor = InProcess() if executor == 1 else LocalPool(executor)
     make_folder(folder)
-    with _alone_in(folder):
+    with alone_in(folder):
         found = _record_in(folder, resume)
         if part_size is None and found is not None:
             part_size = found.part_size
@@ -221,28 +214,6 @@ def _run(
     executor: Executor, maker: PartMaker, left: list[int], progress: Progress
 ) -> Generator[int, None, None]:
     yield from executor.run(maker, left, progress.note)
-
-
-@contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
-    """Keep other runs out of a folder while this one writes."""
-    if fcntl is None:
-        yield
-        return
-    with explained(folder):
-        handle = os.open(folder, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            # Some network file systems know no locks; then nobody watches.
-            if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
-                raise SynthesisError(
-                    f"Another run is writing into {folder}.", "Wait for it, or choose another folder."
-                ) from error
-        yield
-    finally:
-        os.close(handle)
 
 
 def _sweep(folder: Path) -> None:
