@@ -71,10 +71,10 @@ def generate(
         progress: counts the pictures that are left.
 
     Raises:
-        SynthesisError: if the folder holds something else, a set made otherwise, or is being written; if a
+        SynthesisError: if the folder holds something else, or a set made otherwise; if a
             picture cannot be drawn; if workers keep dying.
         DataSetError: if the layout cannot hold the pictures.
-        SessionError: if the file system refuses.
+        SessionError: if another run is writing into it, or the file system refuses.
     """
     if count < 1 or (part_size is not None and part_size < 1):
         raise SynthesisError(
