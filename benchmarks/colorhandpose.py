@@ -37,7 +37,7 @@ from handloom.detection import BodyDetector, HandDetector
 from handloom.detection.colorhandpose import ColorHandPoseDetector, Weights, find_weights
 from handloom.detection.colorhandpose.crop import around, from_image, hands_in_mask
 from handloom.detection.colorhandpose.detector import MARGIN
-from handloom.evaluation.masks import mask_iou
+from handloom.evaluation.masks import box_iou, mask_iou
 from handloom.pictures.search import HandSearch
 from handloom.skeleton import HAND
 from handloom.synthesis.pictures import Recipe, draw_sample
@@ -187,13 +187,6 @@ def box_of(xy: Array) -> Array:
     low, high = xy.min(axis=0), xy.max(axis=0)
     beyond = FLESH * float((high - low).max())
     return np.concatenate([low - beyond, high + beyond])
-
-
-def box_iou(a: Array, b: Array) -> float:
-    """Intersection over union of two boxes."""
-    shared = np.prod(np.clip(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0.0, None))
-    union = np.prod(a[2:] - a[:2]) + np.prod(b[2:] - b[:2]) - shared
-    return float(shared / union)
 
 
 def mask_boxes(detector: ColorHandPoseDetector, picture: Pictured) -> list[Array]:

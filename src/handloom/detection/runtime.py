@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Literal, Protocol
 
 import numpy as np
@@ -22,6 +23,10 @@ from handloom.errors import ModelError
 Image = NDArray[np.uint8]
 Tensor = NDArray[np.float32]
 Runtime = Literal["litert", "openvino"]
+
+
+ONE_THREAD = {"INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1, "ENABLE_CPU_PINNING": False}
+"""OpenVINO's options for one request on the thread that asks."""
 
 
 class Network(Protocol):
@@ -62,25 +67,30 @@ class LiteRTNetwork:
         return [np.array(output()) for output in self._outputs]
 
 
+def load_openvino() -> ModuleType:
+    """The module, which is an extra.
+
+    Raises:
+        ModelError: if it is not installed.
+    """
+    try:
+        import openvino
+    except ImportError as error:
+        raise ModelError(
+            "The OpenVINO runtime is not installed.", "Install it with: pip install 'handloom[fast]'."
+        ) from error
+    return openvino
+
+
 class OpenVINONetwork:
     """A network on OpenVINO; in bfloat16 where the processor computes it natively."""
 
     def __init__(self, path: Path, inner: str | None = None) -> None:
-        try:
-            import openvino
-        except ImportError as error:
-            raise ModelError(
-                "The OpenVINO runtime is not installed.", "Install it with: pip install 'handloom[fast]'."
-            ) from error
+        openvino = load_openvino()
         core = openvino.Core()
         native = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         precision = openvino.Type.bf16 if native else openvino.Type.f32
-        options = {
-            "INFERENCE_NUM_THREADS": 1,
-            "NUM_STREAMS": 1,
-            "INFERENCE_PRECISION_HINT": precision,
-            "ENABLE_CPU_PINNING": False,
-        }
+        options = {**ONE_THREAD, "INFERENCE_PRECISION_HINT": precision}
         model = core.read_model(str(path))
         if inner is not None:
             model.add_outputs(inner)

@@ -37,30 +37,35 @@ def radiance(
             covered = 0
             alike, t = 0, -1
             px = py = pz = nx = ny = nz = across = up = open_share = 0.0
-            for sample in range(count):
-                row = y * supersample + sample // supersample
-                column = x * supersample + sample % supersample
-                f = face[row, column]
-                if f < 0:
+            for sample in range(count + 1):
+                last = sample == count
+                f = -1
+                if not last:
+                    row = y * supersample + sample // supersample
+                    column = x * supersample + sample % supersample
+                    f = face[row, column]
+                if f >= 0:
+                    covered += 1
+                    u, v, w = (
+                        barycentric[row, column, 0],
+                        barycentric[row, column, 1],
+                        barycentric[row, column, 2],
+                    )
+                    a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
+                    i, j, k = uv_faces[f, 0], uv_faces[f, 1], uv_faces[f, 2]
+                    mx = u * normals[a, 0] + v * normals[b, 0] + w * normals[c, 0]
+                    my = u * normals[a, 1] + v * normals[b, 1] + w * normals[c, 1]
+                    mz = u * normals[a, 2] + v * normals[b, 2] + w * normals[c, 2]
+                    here = u * uv[i, 0] + v * uv[j, 0] + w * uv[k, 0]
+                    there = u * uv[i, 1] + v * uv[j, 1] + w * uv[k, 1]
+                elif not last:
                     continue
-                covered += 1
-                u, v, w = (
-                    barycentric[row, column, 0],
-                    barycentric[row, column, 1],
-                    barycentric[row, column, 2],
-                )
-                a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
-                i, j, k = uv_faces[f, 0], uv_faces[f, 1], uv_faces[f, 2]
-                mx = u * normals[a, 0] + v * normals[b, 0] + w * normals[c, 0]
-                my = u * normals[a, 1] + v * normals[b, 1] + w * normals[c, 1]
-                mz = u * normals[a, 2] + v * normals[b, 2] + w * normals[c, 2]
-                here = u * uv[i, 0] + v * uv[j, 0] + w * uv[k, 0]
-                there = u * uv[i, 1] + v * uv[j, 1] + w * uv[k, 1]
                 # Not over edges, nor over the seams of a texture.
-                if alike > 0 and not (
-                    texture_of[f] == t
-                    and nx * mx + ny * my + nz * mz > _SMOOTH * alike
-                    and abs(across - alike * here) + abs(up - alike * there) < _NEAR * alike
+                if alike > 0 and (
+                    last
+                    or texture_of[f] != t
+                    or nx * mx + ny * my + nz * mz <= _SMOOTH * alike
+                    or abs(across - alike * here) + abs(up - alike * there) >= _NEAR * alike
                 ):
                     share = 1.0 / alike
                     red_, green_, blue_ = _leaving(
@@ -73,6 +78,8 @@ def radiance(
                     blue += alike * blue_
                     alike = 0
                     px = py = pz = nx = ny = nz = across = up = open_share = 0.0
+                if last:
+                    break
                 t = texture_of[f]
                 alike += 1
                 px += u * vertices[a, 0] + v * vertices[b, 0] + w * vertices[c, 0]
@@ -81,16 +88,6 @@ def radiance(
                 nx, ny, nz = nx + mx, ny + my, nz + mz
                 across, up = across + here, up + there
                 open_share += u * openness[a] + v * openness[b] + w * openness[c]
-            if alike > 0:
-                share = 1.0 / alike
-                red_, green_, blue_ = _leaving(
-                    px * share, py * share, pz * share, nx, ny, nz, across * share, up * share,
-                    open_share * share, t, table, scatter, atlas, things, eye, key, key_colour, rim,
-                    rim_colour, cube, R_cube_world, shadow, T_map_world, hardness,
-                )  # fmt: skip
-                red += alike * red_
-                green += alike * green_
-                blue += alike * blue_
             out[y, x, 0] = red / count
             out[y, x, 1] = green / count
             out[y, x, 2] = blue / count

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from handloom.detection.regions import Region
-from handloom.evaluation.masks import mask_iou
+from handloom.evaluation.masks import box_iou, mask_iou
 from handloom.networks.losses import segmentation_loss
-from handloom.networks.registry import Exported, build, info
+from handloom.networks.registry import build, info
 from handloom.training.augmentation import Strength
 from handloom.training.crop_batches import as_input, augmented_crop, hand_mask, pictures, plain_crop
 from handloom.training.crops import Scatter, View, scattered
@@ -93,25 +93,14 @@ class HandSegNetTask:
             masks = (large[:, 1] > large[:, 0]).cpu().numpy()
             true = np.stack([hand_mask(crop) for crop in crops])
             ious += list(np.atleast_1d(mask_iou(masks, true)))
-            boxes += [_box_iou(a, b) for a, b in zip(masks, true, strict=True) if b.any()]
+            boxes += [box_iou(_box(a), _box(b)) for a, b in zip(masks, true, strict=True) if b.any()]
         return {
             "mask IoU": float(np.mean(ious)),
             "boxes with IoU ≥ 0.5, share": float(np.mean(np.array(boxes) >= _BOX_IOU)) if boxes else np.nan,
         }
 
     def parts(self, network: nn.Module) -> tuple[Part, ...]:
-        about = info(self.name, self.variant)
-        return (
-            Part(
-                self.name,
-                network,
-                Exported(network),
-                about.inputs,
-                about.outputs,
-                about.example(2),
-                about.metadata(),
-            ),
-        )
+        return (Part.of(self.name, self.variant, network),)
 
     def data(self) -> dict[str, Any]:
         return self.found.description
@@ -138,15 +127,9 @@ def _whole(example: Example, size: int) -> View:
     return View(Region(width / 2, height / 2, float(max(width, height))), size)
 
 
-def _box_iou(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
-    """IoU of the boxes around two masks; 0 where one is empty."""
-    if not (a.any() and b.any()):
-        return 0.0
-    (ax0, ay0, ax1, ay1), (bx0, by0, bx1, by1) = _box(a), _box(b)
-    both = max(min(ax1, bx1) - max(ax0, bx0), 0) * max(min(ay1, by1) - max(ay0, by0), 0)
-    return both / ((ax1 - ax0) * (ay1 - ay0) + (bx1 - bx0) * (by1 - by0) - both)
-
-
-def _box(mask: NDArray[np.bool_]) -> tuple[int, int, int, int]:
+def _box(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """(4,) left, top, right, bottom; no extent where the mask is empty."""
     columns, rows = np.flatnonzero(mask.any(axis=0)), np.flatnonzero(mask.any(axis=1))
-    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+    if not len(rows):
+        return np.zeros(4)
+    return np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1], np.float64)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from handloom.evaluation.joints import auc, distances, pck, summary
 from handloom.networks.losses import keypoint_losses, kind_loss, scoremap_loss
-from handloom.networks.registry import Exported, build, info
+from handloom.networks.registry import build, info
 from handloom.training.augmentation import Strength, photometric
 from handloom.training.backgrounds import piece
 from handloom.training.crop_batches import Crop, as_input, augmented_crop, pictures, plain_crop
@@ -122,18 +122,7 @@ class PoseNetTask:
         return _figures(np.concatenate(errors), np.concatenate(seen), sides)
 
     def parts(self, network: nn.Module) -> tuple[Part, ...]:
-        about = info(self.name, self.variant)
-        return (
-            Part(
-                self.name,
-                network,
-                Exported(network),
-                about.inputs,
-                about.outputs,
-                about.example(2),
-                about.metadata(),
-            ),
-        )
+        return (Part.of(self.name, self.variant, network),)
 
     def data(self) -> dict[str, Any]:
         return self.found.description

@@ -17,7 +17,7 @@ from handloom.hand.canonical import canonical, placed
 from handloom.hand.kinematics import rotation_from_vector
 from handloom.networks.hand_layer import rotation_from_vector as turned_by
 from handloom.networks.losses import canonical_loss, rotation_angle, rotation_loss
-from handloom.networks.registry import Exported, build, info
+from handloom.networks.registry import build, info
 from handloom.training.crops import PAPER_SIDE, Scatter, View, box_region, paper_region, scattered, seen_in
 from handloom.training.examples import Cut, Example
 from handloom.training.maps import score_maps
@@ -137,14 +137,7 @@ class PosePriorTask:
     def parts(self, network: nn.Module) -> tuple[Part, ...]:
         assert isinstance(network, Lifting)
         streams = dict(zip(STREAMS, (network.prior, network.view), strict=True))
-        return tuple(
-            Part(
-                name, stream, Exported(stream), about.inputs, about.outputs, about.example(2),
-                {**about.metadata(), "root": "palm"},
-            )
-            for name, stream in streams.items()
-            for about in (info(name, self.variant),)
-        )  # fmt: skip
+        return tuple(Part.of(name, self.variant, stream, root="palm") for name, stream in streams.items())
 
     def data(self) -> dict[str, Any]:
         return self.found.description

@@ -11,6 +11,8 @@ from typing import Any, Protocol
 
 from torch import Tensor, nn
 
+from handloom.networks.registry import Exported, info
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -70,6 +72,13 @@ class Part:
     example: tuple[Tensor, ...]
     metadata: dict[str, str]
     free: tuple[int, ...] = ()
+
+    @classmethod
+    def of(cls, name: str, variant: str, network: nn.Module, **metadata: str) -> Part:
+        """A network of the registry, with what the registry says of it."""
+        about = info(name, variant)
+        said = {**about.metadata(), **metadata}
+        return cls(name, network, Exported(network), about.inputs, about.outputs, about.example(2), said)
 
 
 class Task(Protocol):

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from handloom.detection.runtime import ONE_THREAD, load_openvino
 from handloom.errors import ModelError
 
 Tensor = NDArray[np.float32]
@@ -91,19 +92,9 @@ def _session(content: bytes, name: str) -> Any:
 def _compiled(
     content: bytes, name: str, shapes: dict[str, tuple[int | None, ...]]
 ) -> Callable[[dict[str, Tensor]], list[Tensor]]:
-    try:
-        import openvino
-    except ImportError as error:
-        raise ModelError(
-            "The OpenVINO runtime is not installed.", "Install it with: pip install 'handloom[fast]'."
-        ) from error
+    openvino = load_openvino()
     core = openvino.Core()
-    options = {
-        "INFERENCE_NUM_THREADS": 1,
-        "NUM_STREAMS": 1,
-        "INFERENCE_PRECISION_HINT": openvino.Type.f32,
-        "ENABLE_CPU_PINNING": False,
-    }
+    options = {**ONE_THREAD, "INFERENCE_PRECISION_HINT": openvino.Type.f32}
     try:
         model = core.read_model(content)
         model.reshape({key: [-1 if n is None else n for n in shape] for key, shape in shapes.items()})
