@@ -61,6 +61,21 @@ def test_keypoints_are_those_of_the_torch_network(folder, image):
     assert reading.right == pytest.approx(float(pose.right.sigmoid()), abs=1e-4)
 
 
+def test_with_the_mirror_a_picture_and_its_mirror_image_say_the_same(folder, image):
+    detector = ColorHandPoseDetector(folder[0], mirrored=True)
+    side, width = info("posenet", "small").size[0], image.shape[1]
+    region = Region(120.0, 90.0, 110.0)
+    # A crop's first pixel lies on the region's edge, its last one a pixel before the other.
+    there = Region(width - 1 - region.x + region.size / side, region.y, region.size)
+    one = detector.read(image, region)
+    other = detector.read(np.ascontiguousarray(image[:, ::-1]), there)
+    alone = ColorHandPoseDetector(folder[0]).read(image, region)
+    off = np.abs(alone.xy - one.xy).max()
+    assert off > 0
+    np.testing.assert_allclose(other.xy * [-1, 1] + [width - 1, 0], one.xy, atol=0.1 * off)
+    assert other.right == pytest.approx(1 - one.right, abs=0.1 * abs(alone.right - one.right))
+
+
 def test_the_mask_is_that_of_the_torch_network(folder, image):
     path, modules = folder
     probability, frame = ColorHandPoseDetector(path).segment(image)

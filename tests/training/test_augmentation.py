@@ -12,6 +12,7 @@ pytest.importorskip("torch", reason="the learning rooms need torch: pip install 
 
 from made_samples import made_sample
 
+from handloom.detection.regions import Region
 from handloom.training.augmentation import Strength, occluder, on_background, photometric
 from handloom.training.backgrounds import paint_backgrounds, piece, stored_backgrounds
 from handloom.training.crop_batches import augmented_crop, hand_mask, plain_crop
@@ -72,6 +73,19 @@ def test_another_background_leaves_the_people(backgrounds) -> None:
     found = on_background(image, people, other)
     assert (found[22:38, 22:38] == 250).all()
     assert (found[:18] == 0).all()
+
+
+def test_between_mirrors_a_picture_and_what_it_shows_go_on_beyond_the_border() -> None:
+    (example,) = examples_of(made_sample(3), Cut("picture", 96, needs=("regions",)))
+    height, width = example.image.shape[:2]
+    wide = View(Region(width / 2, height / 2, 3.0 * width), 3 * width)
+    crop = plain_crop(example, wide, mirrors=True)
+    for told, shown in ((crop.image, example.image), (crop.regions, example.regions)):
+        rows, middle = slice(width, width + height), told[:, width : 2 * width]
+        np.testing.assert_array_equal(middle[rows], shown)
+        np.testing.assert_array_equal(told[rows, :width], shown[:, ::-1])
+        np.testing.assert_array_equal(told[rows, 2 * width :], shown[:, ::-1])
+    assert (plain_crop(example, wide).image[:, :width] == 0).all()
 
 
 def test_an_occluder_hides_joints_and_mask(backgrounds) -> None:

@@ -24,7 +24,7 @@ from handloom.training.crops import (
 )
 from handloom.training.examples import Cut, examples_of
 
-SCATTER = Scatter(rotation_deg=180.0, scale=1.5, shift=0.2, mirror=0.5)
+SCATTER = Scatter(rotation_deg=180.0, scale=(1 / 1.5, 1.5), shift=0.2, mirror=0.5)
 
 
 def projected(K, xyz):
@@ -84,7 +84,7 @@ def test_pixels_and_points_of_a_crop_agree() -> None:
     for size in (192, 80):
         (example,) = examples_of(sample, Cut("hand", size, margin=2.2))
         for rng in map(np.random.default_rng, range(5)):
-            view = scattered(box_region(example.xy, 1.4), 96, Scatter(180.0, 1.3, 0.05, 0.5), rng)
+            view = scattered(box_region(example.xy, 1.4), 96, Scatter(180.0, (0.8, 1.3), 0.05, 0.5), rng)
             crop = plain_crop(example, view)
             light = crop.image[..., 0].astype(float)
             rows, columns = np.mgrid[:96, :96]

@@ -140,6 +140,20 @@ def test_errors_of_posenet_count_pixels_of_a_256_px_crop(task_of) -> None:
     assert task.validate(Saying(task, 0.0))["2D error median, px of 256"] == pytest.approx(0.0, abs=1e-9)
 
 
+def test_half_of_the_crops_show_fingers_that_point_up(task_of) -> None:
+    task = task_of("posenet", "small")
+    palm = posenet.HAND.indices(["wrist", "middle_mcp"])
+    sides, up = set(), []
+    for step in range(12):
+        batch = task.batch(0, step, 16)
+        sides.add(batch["pictures"].shape[-1])
+        wrist, knuckle = batch["xy"][:, palm].unbind(dim=1)
+        across, down = (knuckle - wrist)[batch["hand"] > 0].T
+        up.append(torch.rad2deg(torch.atan2(across, -down)).abs() < 31.0)
+    assert sides == {96, 128}
+    assert torch.cat(up).float().mean() > 0.4
+
+
 def test_crops_without_a_hand_have_no_joints(task_of) -> None:
     batch = task_of("posenet", "small").batch(0, 0, 60)
     nobody = batch["hand"] == 0

@@ -14,6 +14,7 @@ import numpy as np
 import typer
 from rich.console import Console
 
+from handloom.cli.detectors import DETECTOR_HELP, WEIGHTS_HELP, HandDetectorName
 from handloom.cli.track import Runtime
 
 
@@ -42,6 +43,8 @@ def live(
         bool, typer.Option("--overwrite", help="Replace the session that is there.")
     ] = False,
     lite: Annotated[bool, typer.Option("--lite", help="Smaller, faster, less exact hand networks.")] = False,
+    detector: Annotated[HandDetectorName, typer.Option(help=DETECTOR_HELP)] = HandDetectorName.mediapipe,
+    weights: Annotated[Path | None, typer.Option(help=WEIGHTS_HELP)] = None,
     runtime: Annotated[Runtime, typer.Option(help="What runs the networks.")] = Runtime.litert,
 ) -> None:
     """Follow hands live, fitted meshes included, until the cameras end or Ctrl-C."""
@@ -59,6 +62,8 @@ def live(
         hand_length_m=None if hand_length is None else hand_length / 1000.0,
         runtime=runtime.value,
         lite=lite,
+        detector=detector.value,
+        weights=None if weights is None else str(weights),
     )
     with ExitStack() as stack:
         if rig is not None:

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handloom.cameras import CameraRig
-from handloom.detection import DetectorPool, HandDetector
+from handloom.detection import DetectorPool
+from handloom.detection.choice import HAND_DETECTORS, hand_detector
 from handloom.detection.runtime import Runtime
 from handloom.errors import FitError, RigError
 from handloom.fitting import FrameEvidence
@@ -44,7 +45,7 @@ class LiveOptions:
     Attributes:
         max_hands: how many at most.
         hand_length_m: wrist to tip of the middle finger, where measured.
-        runtime, lite: as for :class:`~handloom.tracking.TrackOptions`.
+        runtime, lite, detector, weights: as for :class:`~handloom.tracking.TrackOptions`.
         shape_frames: after so many frames with the hand in space its shape is fitted, once.
     """
 
@@ -52,6 +53,8 @@ class LiveOptions:
     hand_length_m: float | None = None
     runtime: Runtime = "litert"
     lite: bool = False
+    detector: str = "mediapipe"
+    weights: str | None = None
     shape_frames: int = 30
 
 
@@ -96,6 +99,7 @@ class LiveHands:
     Raises:
         RigError: if the rig is not in metres.
         FitError: for a length that no hand has.
+        HandloomError: for a detector that there is not, or without its networks.
     """
 
     def __init__(self, rig: CameraRig, fps: float, options: LiveOptions | None = None) -> None:
@@ -108,7 +112,9 @@ class LiveHands:
         if self.options.hand_length_m is not None:
             check_length(self.options.hand_length_m)
         how = self.options
-        self._pool = DetectorPool(lambda: HandDetector(how.runtime, lite=how.lite))
+        self._pool = DetectorPool(
+            hand_detector(how.detector, how.runtime, lite=how.lite, weights=how.weights)
+        )
         self._tracker = Tracker(self._pool, rig, len(rig), how.max_hands)
         self._aside = ThreadPoolExecutor(1, thread_name_prefix="shape")
         self._followed: dict[int, _Followed] = {}
@@ -197,7 +203,9 @@ class _Followed:
         self._sought: Future[Array] | None = None
 
     def update(self, table: ObservationTable, target: int, periods: int) -> HandNow:
-        sightings = table.sightings([target], 0, 1, len(self._rig), HandDetector.noise)
+        sightings = table.sightings(
+            [target], 0, 1, len(self._rig), HAND_DETECTORS[self._options.detector].noise
+        )
         points: Keypoints3D | None = None
         used = np.asarray(np.isfinite(sightings.xy[:, 0]).all(axis=-1))
         if self._inner is None:

@@ -52,7 +52,7 @@ class Strength:
     gamma: float = 0.4
     grey: float = 0.05
     blur: float = 0.25
-    coarse: float = 0.15
+    coarse: float = 0.3
     noise: float = 0.04
     jpeg: float = 0.15
     occluder: float = 0.2

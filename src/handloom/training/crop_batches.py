@@ -44,14 +44,19 @@ class Crop:
     side: str
 
 
-def plain_crop(example: Example, view: View) -> Crop:
-    """An example as a view shows it, black outside of the picture."""
+def plain_crop(example: Example, view: View, *, mirrors: bool = False) -> Crop:
+    """An example as a view shows it.
+
+    Args:
+        mirrors: whether picture and regions go on beyond the border as between mirrors; else it is black
+            there. What keypoints say of hands is then not all that is to be seen.
+    """
     assert example.image is not None
     to_image, side = view.to_image(), view.size
-    image = _warped(example.image, to_image, side, _filter(to_image))
+    image = _warped(example.image, to_image, side, _filter(to_image), mirrors)
     regions = None
     if example.regions is not None:
-        regions = _warped(example.regions, to_image, side, cv2.INTER_NEAREST)
+        regions = _warped(example.regions, to_image, side, cv2.INTER_NEAREST, mirrors)
     xy = view.pixels(example.xy)
     with np.errstate(invalid="ignore"):
         inside = np.asarray(((xy >= -0.5) & (xy <= side - 0.5)).all(axis=-1))
@@ -60,14 +65,21 @@ def plain_crop(example: Example, view: View) -> Crop:
 
 
 def augmented_crop(
-    example: Example, view: View, strength: Strength, backgrounds: Image, rng: np.random.Generator
+    example: Example,
+    view: View,
+    strength: Strength,
+    backgrounds: Image,
+    rng: np.random.Generator,
+    *,
+    mirrors: bool = False,
 ) -> Crop:
     """The crop of a view, before another background, behind occluders, in other light.
 
     Args:
         backgrounds: (M, B, B, 3) pictures without hands.
+        mirrors: see :func:`plain_crop`.
     """
-    crop = plain_crop(example, view)
+    crop = plain_crop(example, view, mirrors=mirrors)
     image, regions, visible = crop.image, crop.regions, crop.visible
     size = view.size
     if regions is not None and rng.random() < strength.background:
@@ -107,7 +119,7 @@ def _filter(to_image: Array) -> int:
     return cv2.INTER_LINEAR if np.hypot(*to_image[:, 0]) < 2.0 else cv2.INTER_AREA
 
 
-def _warped(image: Image, to_image: Array, side: int, filtering: int) -> Image:
+def _warped(image: Image, to_image: Array, side: int, filtering: int, mirrors: bool) -> Image:
     if filtering == cv2.INTER_AREA:
         # warpAffine has no filter for this: make the picture smaller first.
         scale = float(np.hypot(*to_image[:, 0]))
@@ -120,7 +132,7 @@ def _warped(image: Image, to_image: Array, side: int, filtering: int) -> Image:
     return np.asarray(
         cv2.warpAffine(
             image, to_image, (side, side), flags=filtering | cv2.WARP_INVERSE_MAP,
-            borderMode=cv2.BORDER_CONSTANT, borderValue=0,
+            borderMode=cv2.BORDER_REFLECT if mirrors else cv2.BORDER_CONSTANT, borderValue=0,
         ),
         np.uint8,
     )  # fmt: skip

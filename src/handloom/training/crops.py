@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from handloom.detection.colorhandpose.crop import around
 from handloom.detection.regions import Region
 from handloom.skeleton import HAND
 
@@ -131,29 +132,26 @@ class Scatter:
 
     Attributes:
         rotation_deg: the crop is turned by up to so much, either way.
-        scale: its side is multiplied or divided by up to so much.
+        scale: its side is multiplied by something between these.
         shift: standard deviation of its centre, relative to its side.
         mirror: chance that it is mirrored.
     """
 
     rotation_deg: float = 0.0
-    scale: float = 1.0
+    scale: tuple[float, float] = (1.0, 1.0)
     shift: float = 0.0
     mirror: float = 0.0
 
 
-def box_region(xy: Array, margin: float) -> Region:
-    """The upright square around the box of the known joints, ``margin`` times its longer side."""
-    known = xy[np.isfinite(xy).all(axis=-1)]
-    low, high = known.min(axis=0), known.max(axis=0)
-    centre = 0.5 * (low + high)
-    return Region(float(centre[0]), float(centre[1]), margin * max(float((high - low).max()), 4.0))
+def box_region(xy: Array, margin: float, angle: float = 0.0) -> Region:
+    """The square around the known joints, turned by ``angle``: ``margin`` times their box's longer side."""
+    return around(xy[np.isfinite(xy).all(axis=-1)], margin, angle)
 
 
 def scattered(region: Region, size: int, scatter: Scatter, rng: np.random.Generator) -> View:
     """A crop near a region."""
     angle = np.deg2rad(rng.uniform(-1.0, 1.0) * scatter.rotation_deg)
-    scale = scatter.scale ** rng.uniform(-1.0, 1.0)
+    scale = float(np.exp(rng.uniform(*np.log(scatter.scale))))
     dx, dy = region.size * scatter.shift * np.clip(rng.normal(size=2), -2.0, 2.0)
     mirrored = rng.random() < scatter.mirror
     moved = Region(region.x + dx, region.y + dy, region.size * scale, region.angle + angle)

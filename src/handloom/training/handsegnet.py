@@ -31,7 +31,8 @@ DEFAULTS = {
 TRAINED_SIDE = {"paper": 256, "small": 192}
 """Of the pieces that are trained on, pixels; for the small network fewer than it is given later, as a step's
 time goes with their number."""
-SCATTER = Scatter(rotation_deg=30.0, scale=1.6, shift=0.12, mirror=0.5)
+SCATTER = Scatter(rotation_deg=30.0, scale=(1 / 1.6, 5.0), shift=0.12, mirror=0.5)
+"""Down to hands of a twelfth of the picture's side, as in photographs of whole people."""
 _DICE = {"paper": 0.0, "small": 0.5}
 _VALIDATED, _BATCH = 300, 16
 _BOX_IOU = 0.5
@@ -47,7 +48,8 @@ class HandSegNetTask:
     """Pictures in, hand or not for every pixel out. See :class:`~handloom.training.task.Task`.
 
     The paper's variant is trained on random 256² pieces with other hues, the small one on pieces of any size
-    and turn, before other backgrounds, in other light.
+    and turn, before other backgrounds, in other light. Where a piece is larger than the picture, the picture
+    goes on as between mirrors.
     """
 
     found: Data
@@ -72,7 +74,9 @@ class HandSegNetTask:
         for number in range(size):
             rng = np.random.default_rng([seed, step, number])
             example = self.found.training.example(rng)
-            crop = augmented_crop(example, self._view(example, rng), self.strength, self.backgrounds, rng)
+            view = self._view(example, rng)
+            small = self.variant == "small"
+            crop = augmented_crop(example, view, self.strength, self.backgrounds, rng, mirrors=small)
             images.append(crop.image)
             masks.append(hand_mask(crop))
         return {"pictures": pictures(images), "masks": torch.from_numpy(np.stack(masks))}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -10,9 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from handloom.detection.regions import upright_angle
 from handloom.evaluation.joints import auc, distances, pck, summary
 from handloom.networks.losses import keypoint_losses, kind_loss, scoremap_loss
 from handloom.networks.registry import build, info
+from handloom.skeleton import HAND
 from handloom.training.augmentation import Strength, photometric
 from handloom.training.backgrounds import piece
 from handloom.training.crop_batches import Crop, as_input, augmented_crop, pictures, plain_crop
@@ -31,7 +33,12 @@ DEFAULTS = {
 }
 MARGIN = 1.4
 """Side of a crop, relative to the box of the keypoints: 1.25 times the box of the mask, which is larger."""
-SCATTER = Scatter(rotation_deg=60.0, scale=1.3, shift=0.06, mirror=0.5)
+SCATTER = Scatter(rotation_deg=60.0, scale=(1 / 1.3, 1.3), shift=0.06, mirror=0.5)
+UPRIGHT_SCATTER = replace(SCATTER, rotation_deg=30.0)
+_UPRIGHT = 0.5  # share of crops turned so that the fingers point up, as hands are read the second time
+_SIDES = (96, 128)
+"""Of the small network's crops, a step's drawn at random. Of small ones twice as many are learnt from in a
+second, and hands of either size are read."""
 _NO_HAND = 0.08  # share of crops without a hand
 _SHARES = {"distance": 10.0, "kind": 0.1}  # of the losses, beside the maps' 1
 _PX = np.linspace(0.0, 30.0, 20)  # thresholds of the paper's AUC
@@ -56,7 +63,6 @@ class PoseNetTask:
     backgrounds: NDArray[np.uint8]
     pretrained: bool = False
     strength: Strength = field(default_factory=Strength)
-    scatter: Scatter = SCATTER
     name = "posenet"
 
     def __post_init__(self) -> None:
@@ -71,9 +77,12 @@ class PoseNetTask:
     def batch(self, seed: int, step: int, size: int) -> dict[str, Tensor]:
         rngs = [np.random.default_rng([seed, step, number]) for number in range(size)]
         if self.variant == "paper":
-            crops = [self._crop(rng) for rng in rngs]
+            crops = [self._crop(rng, self.size) for rng in rngs]
             return {**_labels(crops), "shown": _stack([crop.visible for crop in crops])}
-        drawn = [self._crop(rng) if rng.random() >= _NO_HAND else self._empty(rng) for rng in rngs]
+        side = _SIDES[np.random.default_rng([seed, step]).integers(len(_SIDES))]
+        drawn = [
+            self._crop(rng, side) if rng.random() >= _NO_HAND else self._empty(rng, side) for rng in rngs
+        ]
         return {
             **_labels(drawn),
             "shown": _stack([crop.inside for crop in drawn]),
@@ -122,30 +131,41 @@ class PoseNetTask:
         return _figures(np.concatenate(errors), np.concatenate(seen), sides)
 
     def parts(self, network: nn.Module) -> tuple[Part, ...]:
-        return (Part.of(self.name, self.variant, network),)
+        # The paper's crops are about the middle knuckle; the detector's own margin suits them.
+        margin = {"margin": f"{MARGIN:g}"} if self.variant == "small" else {}
+        return (Part.of(self.name, self.variant, network, **margin),)
 
     def data(self) -> dict[str, Any]:
         return self.found.description
 
-    def _crop(self, rng: np.random.Generator) -> Crop:
+    def _crop(self, rng: np.random.Generator, side: int) -> Crop:
         example = self.found.training.example(rng)
-        return augmented_crop(example, self._view(example, rng), self.strength, self.backgrounds, rng)
+        view = self._random_view(example, rng, side)
+        return augmented_crop(example, view, self.strength, self.backgrounds, rng)
 
-    def _view(self, example: Example, rng: np.random.Generator | None = None) -> View:
-        """Where the crop lies; without a generator the one that is validated."""
+    def _view(self, example: Example) -> View:
+        """The crop that is validated."""
         if self.variant == "paper":
-            return paper_view(example, self.size, rng)
-        region = box_region(example.xy, MARGIN)
-        return View(region, self.size) if rng is None else scattered(region, self.size, self.scatter, rng)
+            return paper_view(example, self.size)
+        return View(box_region(example.xy, MARGIN), self.size)
 
-    def _empty(self, rng: np.random.Generator) -> Crop:
+    def _random_view(self, example: Example, rng: np.random.Generator, side: int) -> View:
+        if self.variant == "paper":
+            return paper_view(example, side, rng)
+        if rng.random() >= _UPRIGHT or not np.isfinite(example.xy[_PALM]).all():
+            return scattered(box_region(example.xy, MARGIN), side, SCATTER, rng)
+        angle = upright_angle(*example.xy[_PALM])
+        return scattered(box_region(example.xy, MARGIN, angle), side, UPRIGHT_SCATTER, rng)
+
+    def _empty(self, rng: np.random.Generator, side: int) -> Crop:
         """A crop without a hand."""
-        image = photometric(piece(self.backgrounds, self.size, rng), self.strength, rng)
+        image = photometric(piece(self.backgrounds, side, rng), self.strength, rng)
         unknown, no = np.full((21, 3), np.nan), np.zeros(21, bool)
         return Crop(image, None, unknown[:, :2], no, no, unknown, np.full((3, 3), np.nan), _NOBODY)
 
 
 _NOBODY = "nobody"
+_PALM = HAND.indices(["wrist", "middle_mcp"])
 
 
 def paper_view(example: Example, size: int, rng: np.random.Generator | None = None) -> View:

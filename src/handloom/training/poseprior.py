@@ -32,7 +32,7 @@ DEFAULTS = {
 }
 STREAMS = ("poseprior", "viewpoint")
 MARGIN = 1.4
-SCATTER = Scatter(rotation_deg=60.0, scale=1.3, shift=0.06, mirror=0.5)
+SCATTER = Scatter(rotation_deg=60.0, scale=(1 / 1.3, 1.3), shift=0.06, mirror=0.5)
 _NOISE_PX = 2.5  # of the keypoints, in pixels of a 256 px crop
 _KEPT = 0.8  # of the maps
 _VALIDATED = 1000

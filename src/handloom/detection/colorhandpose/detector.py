@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -44,6 +45,7 @@ class ColorHandPoseDetector:
             ``"argmax"`` as in the paper.
         margin: side of a crop around keypoints, of the longer side of their box; as PoseNet says, or 1.4.
         upright: read hands in crops turned so that the fingers point up, once it is known where they point.
+        mirrored: read every crop once more in a mirror, and take the mean: nearer, and twice as long.
 
     Raises:
         ModelError: if networks are missing or are not what they should be.
@@ -61,13 +63,14 @@ class ColorHandPoseDetector:
         decoding: Decoding = "soft",
         margin: float | None = None,
         upright: bool = False,
+        mirrored: bool = False,
     ) -> None:
         files = weights if isinstance(weights, Weights) else find_weights(weights)
         self._mask = files.load("handsegnet", runtime)
         self._pose = files.load("posenet", runtime)
         self._lifting = Lifting(files, runtime) if files.lifts else None
         self._decode = soft_argmax if decoding == "soft" else argmax
-        self._upright = upright
+        self._upright, self._mirrored = upright, mirrored
         self._margin = margin or self._pose.margin or MARGIN
 
     def find(self, image: Image) -> list[Region]:
@@ -96,24 +99,34 @@ class ColorHandPoseDetector:
                 networks say.
         """
         px = self._pose.side
-        found = self._pose.run(_input(sampled(image, region, px, replicate=False)))
-        maps = found["maps"][0]
+        crop = sampled(image, region, px, replicate=False)
+        seen = self._look(crop)
+        if self._mirrored:
+            seen = seen.mean_with(self._look(np.ascontiguousarray(crop[:, ::-1])).in_mirror(px))
+        maps, local = seen.maps, seen.local
         confidence = peaks(maps)
-        local = found["keypoints"][0].astype(np.float64) if "keypoints" in found else self._decode(maps, px)
         affine = region.to_image(px)
         xy = local @ affine[:, :2].T + affine[:, 2]
-        presence = float(found["hand"][0]) if "hand" in found else confidence.mean() / SURE_PEAK
+        presence = float(confidence.mean()) / SURE_PEAK if seen.hand is None else seen.hand
         presence = float(np.clip(presence, 0.0, 1.0))
-        right = float(np.clip(found["right"][0], 0.0, 1.0)) if "right" in found else 0.5
+        right = 0.5 if seen.right is None else float(np.clip(seen.right, 0.0, 1.0))
         world = None
         if self._lifting is not None:
-            if "right" not in found:
+            if seen.right is None:
                 right = self._lifting.right(maps, local, confidence)
             told = side or ("right" if right > 0.5 else "left")
             c, s = np.cos(region.angle), np.sin(region.angle)
             turn = np.array([[c, s, 0.0], [-s, c, 0.0], [0.0, 0.0, 1.0]])
             world = self._lifting.lift(maps, told) @ turn
         return Reading(xy, confidence, presence, right, region, world)
+
+    def _look(self, crop: Image) -> _Seen:
+        found = self._pose.run(_input(crop))
+        maps = found["maps"][0]
+        told = found.get("keypoints")
+        local = self._decode(maps, len(crop)) if told is None else told[0].astype(np.float64)
+        hand, right = (float(found[key][0]) if key in found else None for key in ("hand", "right"))
+        return _Seen(maps, local, hand, right)
 
     def lift(self, maps: Tensor, side: str) -> Array | None:
         """(21, 3) joints in space of (21, n, n) score maps, as ``Reading.world``; None without networks."""
@@ -123,6 +136,31 @@ class ColorHandPoseDetector:
         """The square around all keypoints; see :meth:`Detector.region_of`."""
         angle = upright_angle(xy[WRIST], xy[MIDDLE]) if self._upright else 0.0
         return around(xy, self._margin, angle)
+
+
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """What PoseNet says of a crop: (21, n, n) maps, (21, 2) places in its pixels, and, where it has heads for
+    them, whether there is a hand and whether it is a right one."""
+
+    maps: Tensor
+    local: Array
+    hand: float | None
+    right: float | None
+
+    def in_mirror(self, side: int) -> _Seen:
+        """The same of the mirrored crop, ``side`` pixels wide."""
+        local = self.local * [-1.0, 1.0] + [side - 1.0, 0.0]
+        return _Seen(self.maps[..., ::-1], local, self.hand, None if self.right is None else 1.0 - self.right)
+
+    def mean_with(self, other: _Seen) -> _Seen:
+        """The mean of what was seen of one crop twice."""
+        return _Seen(
+            np.asarray((self.maps + other.maps) / 2, np.float32),
+            (self.local + other.local) / 2,
+            None if self.hand is None or other.hand is None else (self.hand + other.hand) / 2,
+            None if self.right is None or other.right is None else (self.right + other.right) / 2,
+        )
 
 
 def _input(crop: Image) -> Tensor:
