@@ -111,6 +111,34 @@ def test_the_folder_says_what_the_run_was(whole) -> None:
     assert "mean square" in (whole / "curve.svg").read_text()
 
 
+def test_mixed_precision_learns_and_keeps_whole_weights(whole, tmp_path) -> None:
+    mixed = train(
+        TinyTask(), replace(SETTINGS, precision="bf16"), tmp_path / "run", machine=Machine(threads=1)
+    )
+    weights, exact = (
+        load_weights(tmp_path / "run" / "tiny.safetensors"),
+        load_weights(whole / "tiny.safetensors"),
+    )
+    assert {value.dtype for value in weights.values()} == {value.dtype for value in exact.values()}
+    assert not same(weights, exact)
+    (before, *_, after) = read_log(whole, VALIDATION)["mean square"]
+    assert mixed.figures["mean square"] < 0.5 * (before + after)
+
+
+def test_tensorboard_shows_what_the_tables_say(tmp_path) -> None:
+    reader = pytest.importorskip(
+        "tensorboard.backend.event_processing.event_accumulator", reason="TensorBoard is optional"
+    )
+    train(TinyTask(), SETTINGS, tmp_path / "run", machine=Machine(threads=1), tensorboard=True)
+    events = reader.EventAccumulator(str(tmp_path / "run" / "tensorboard"))
+    events.Reload()
+    for kind, name in ((TRAINING, "loss"), (VALIDATION, "mean square")):
+        table = read_log(tmp_path / "run", kind)
+        shown = events.Scalars(f"{kind}/{name}")
+        assert [event.step for event in shown] == table["step"].tolist()
+        np.testing.assert_allclose([event.value for event in shown], table[name], rtol=1e-5)
+
+
 def test_another_seed_gives_other_weights(whole, tmp_path) -> None:
     train(TinyTask(), replace(SETTINGS, seed=1), tmp_path / "run")
     assert not same(load_weights(tmp_path / "run/tiny.safetensors"), load_weights(whole / "tiny.safetensors"))
