@@ -200,7 +200,8 @@ def mask_of(detector: ColorHandPoseDetector, image: Image) -> NDArray[np.bool_]:
     """(H, W) hand or not, at the picture's resolution."""
     probability, frame = detector.segment(image)
     back, size = from_image(frame, len(probability)), (image.shape[1], image.shape[0])
-    return cv2.warpAffine(probability, back, size, flags=cv2.INTER_LINEAR) > 0.5
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return cv2.warpAffine(probability, back, size, flags=flags) > 0.5
 
 
 def masks_bar(detector: ColorHandPoseDetector, pictures: Sequence[Pictured]) -> bool:

@@ -13,6 +13,7 @@ from handloom.progress import SILENT, Progress
 from handloom.session.files import explained, whole_file
 from handloom.synthesis.pictures import Recipe
 from handloom.synthesis.pictures.backgrounds import draw_background
+from handloom.training.bystanders import paint_bystanders
 
 Image = NDArray[np.uint8]
 
@@ -61,15 +62,30 @@ def piece(pictures: Image, size: int, rng: np.random.Generator) -> Image:
 
 
 def stored_backgrounds(
-    store: Path, count: int, seed: int, photographs: Path | None = None, progress: Progress = SILENT
+    store: Path,
+    count: int,
+    seed: int,
+    photographs: Path | None = None,
+    progress: Progress = SILENT,
+    *,
+    bystanders: int = 0,
 ) -> Image:
-    """:func:`paint_backgrounds`, painted once and kept in a folder."""
+    """:func:`paint_backgrounds`, painted once and kept in a folder.
+
+    Args:
+        bystanders: so many pictures of people whose hands are not seen are added.
+    """
     names = [] if photographs is None else sorted(path.name for path in photographs.rglob("*"))
-    identity = repr((count, seed, names, photographs and photographs.resolve()))
+    identity = repr((count, seed, names, photographs and photographs.resolve(), bystanders))
     path = store / f"backgrounds-{hashlib.sha256(identity.encode()).hexdigest()[:16]}.npy"
     if not path.exists():
         with progress.task("backgrounds", total=1, unit="sets") as task:
-            pictures = paint_backgrounds(count, seed, photographs)
+            places = paint_backgrounds(count, seed, photographs)
+            people = [
+                paint_bystanders(SIDE, np.random.default_rng([seed, 1, number]))
+                for number in range(bystanders)
+            ]
+            pictures = np.concatenate([places, np.reshape(people, (-1, SIDE, SIDE, 3))]).astype(np.uint8)
             task.advance()
         with explained(store):
             store.mkdir(parents=True, exist_ok=True)

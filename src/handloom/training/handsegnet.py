@@ -14,7 +14,8 @@ from handloom.detection.regions import Region
 from handloom.evaluation.masks import box_iou, mask_iou
 from handloom.networks.losses import segmentation_loss
 from handloom.networks.registry import build, info
-from handloom.training.augmentation import Strength
+from handloom.training.augmentation import Strength, photometric
+from handloom.training.backgrounds import piece
 from handloom.training.crop_batches import as_input, augmented_crop, hand_mask, pictures, plain_crop
 from handloom.training.crops import Scatter, View, scattered
 from handloom.training.examples import Cut, Example
@@ -28,12 +29,13 @@ DEFAULTS = {
         15_000, 32, 1e-3, schedule="cosine", warmup=300, weight_decay=1e-3, clip=1.0, average=0.998
     ),
 }
-TRAINED_SIDE = {"paper": 256, "small": 192}
+TRAINED_SIDE = {"paper": 256, "small": 160}
 """Of the pieces that are trained on, pixels; for the small network fewer than it is given later, as a step's
 time goes with their number."""
 SCATTER = Scatter(rotation_deg=30.0, scale=(1 / 1.6, 5.0), shift=0.12, mirror=0.5)
 """Down to hands of a twelfth of the picture's side, as in photographs of whole people."""
 _DICE = {"paper": 0.0, "small": 0.5}
+_NO_HAND = 0.1  # share of pieces without a hand
 _VALIDATED, _BATCH = 300, 16
 _BOX_IOU = 0.5
 
@@ -48,15 +50,15 @@ class HandSegNetTask:
     """Pictures in, hand or not for every pixel out. See :class:`~handloom.training.task.Task`.
 
     The paper's variant is trained on random 256² pieces with other hues, the small one on pieces of any size
-    and turn, before other backgrounds, in other light. Where a piece is larger than the picture, the picture
-    goes on as between mirrors.
+    and turn, before other backgrounds, among them people whose hands are not seen, in other light. Where a
+    piece is larger than the picture, the picture goes on as between mirrors.
     """
 
     found: Data
     variant: str
     backgrounds: NDArray[np.uint8]
     pretrained: bool = False
-    strength: Strength = field(default_factory=Strength)
+    strength: Strength = field(default_factory=lambda: Strength(background=0.65))
     name = "handsegnet"
 
     def __post_init__(self) -> None:
@@ -73,9 +75,13 @@ class HandSegNetTask:
         images, masks = [], []
         for number in range(size):
             rng = np.random.default_rng([seed, step, number])
+            small = self.variant == "small"
+            if small and rng.random() < _NO_HAND:
+                images.append(photometric(piece(self.backgrounds, self.piece, rng), self.strength, rng))
+                masks.append(np.zeros((self.piece, self.piece), bool))
+                continue
             example = self.found.training.example(rng)
             view = self._view(example, rng)
-            small = self.variant == "small"
             crop = augmented_crop(example, view, self.strength, self.backgrounds, rng, mirrors=small)
             images.append(crop.image)
             masks.append(hand_mask(crop))

@@ -14,7 +14,7 @@ from handloom.training.sources import Data, DataName, gather
 from handloom.training.task import Task
 
 NETWORKS = ("handsegnet", "posenet", "poseprior", "lifter")
-_BACKGROUNDS = 300
+_BACKGROUNDS, _BYSTANDERS = 300, 900
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,10 @@ def _handsegnet(wish: Wish, progress: Progress) -> Task:
     from handloom.training.backgrounds import stored_backgrounds
 
     data = _gathered(wish, handsegnet.cut_for(wish.variant), progress)
-    backgrounds = stored_backgrounds(wish.store, _BACKGROUNDS, wish.seed, wish.photographs, progress)
+    people = _BYSTANDERS if wish.variant == "small" else 0
+    backgrounds = stored_backgrounds(
+        wish.store, _BACKGROUNDS, wish.seed, wish.photographs, progress, bystanders=people
+    )
     return handsegnet.HandSegNetTask(data, wish.variant, backgrounds, _pretrained(wish))
 
 

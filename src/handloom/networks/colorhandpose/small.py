@@ -29,6 +29,8 @@ STAGES = 5
 """Of the backbone: down to 1/16. The sixth would cost a third of the time of training."""
 STRIDE = 4
 """Pixels of the picture per cell of mask and maps."""
+_AT_A_JOINT = 24
+"""Channels that are looked at where a joint is."""
 
 
 class Pose(NamedTuple):
@@ -86,6 +88,7 @@ class SmallPoseNet(nn.Module):
         self.decoder = Decoder(self.backbone.channels, widths)
         self.out = _last_layer(widths[-1], len(HAND))
         self.kind = nn.Sequential(nn.Linear(self.backbone.channels[-1], 64), nn.ReLU(), nn.Linear(64, 2))
+        self.side = SideHead(self.backbone.channels[-1])
 
     def forward(self, crops: Tensor) -> Pose:
         """Read (N, 3, H, W) RGB in [0, 1]; H and W must be multiples of the backbone's stride."""
@@ -94,9 +97,45 @@ class SmallPoseNet(nn.Module):
         hand, right = self.kind(features[-1].mean(dim=(-2, -1))).unbind(-1)
         share = spatial_log_softmax(logits).exp()
         height, width = logits.shape[-2:]
-        keypoints = pixels(expectation(share), STRIDE * width, STRIDE * height)
+        found = expectation(share)
+        right = right + self.side(features[-1], share.detach(), found.detach())
+        keypoints = pixels(found, STRIDE * width, STRIDE * height)
         peak = 1 / (2 * pi * PAPER_SIGMA**2 * height * width)
         return Pose(logits, share / peak, keypoints, hand, right)
+
+
+class SideHead(nn.Module):
+    """Which hand it is: from the features at every joint, and where the joints are.
+
+    A left palm has the outline of the back of a right hand. So neither the outline nor what the picture shows
+    as a whole tells the side; how the skin looks where the thumb is, or the nails, does.
+
+    Args:
+        channels: of the features.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.narrow = nn.Conv2d(channels, _AT_A_JOINT, 1)
+        last = nn.Linear(128, 1)
+        # Begins without a say, so that it can be added to a network that was trained without it.
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+        first = nn.Linear(len(HAND) * (_AT_A_JOINT + 2), 128)
+        self.layers = nn.Sequential(first, nn.ReLU(), nn.Dropout(0.2), last)
+
+    def forward(self, features: Tensor, share: Tensor, places: Tensor) -> Tensor:
+        """(N,) what is added to the logit of a right hand.
+
+        Args:
+            features: (N, C, h, w).
+            share: (N, 21, H, W) distributions over cells that are a whole number of times finer.
+            places: (N, 21, 2) their means, in sides of the crop.
+        """
+        finer = share.shape[-1] // features.shape[-1]
+        there = (finer**2 * functional.avg_pool2d(share, finer)).flatten(2)
+        seen = there @ self.narrow(features).flatten(2).transpose(1, 2)
+        return self.layers(torch.cat([seen, places], dim=-1).flatten(1))[:, 0]
 
 
 class Decoder(nn.Module):
