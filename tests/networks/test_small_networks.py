@@ -16,7 +16,7 @@ from handloom.networks.colorhandpose.decoding import (  # noqa: E402
     pixels,
     places,
 )
-from handloom.networks.colorhandpose.small import SmallHandSegNet, SmallPoseNet  # noqa: E402
+from handloom.networks.colorhandpose.small import SideHead, SmallHandSegNet, SmallPoseNet  # noqa: E402
 from handloom.networks.efficientnet import Backbone  # noqa: E402
 from handloom.networks.pretrained import load_imagenet  # noqa: E402
 from handloom.networks.registry import build  # noqa: E402
@@ -122,6 +122,29 @@ def test_pose_without_training_is_in_the_middle_and_unsure():
     middle = torch.tensor([47.5, 31.5])
     assert (pose.keypoints - middle).abs().max() < 8
     assert pose.maps.max() < 0.5
+
+
+def test_the_side_is_learnt_from_the_joints_and_does_not_move_them():
+    torch.manual_seed(0)
+    network, crops = SmallPoseNet().eval(), torch.rand(2, 3, 64, 64)
+    torch.nn.init.ones_(network.side.layers[-1].weight)
+    network(crops).right.sum().backward()
+    assert network.side.narrow.weight.grad.abs().max() > 0
+    assert network.backbone.blocks[-1].project.filter.weight.grad.abs().max() > 0
+    assert network.out.weight.grad is None
+
+
+def test_features_at_a_joint_are_those_where_its_map_is():
+    head = SideHead(4).eval()
+    head.narrow = torch.nn.Identity()
+    seen = []
+    head.layers = Fixed(torch.zeros(1, 1))
+    head.layers.register_forward_pre_hook(lambda _, given: seen.append(given[0].unflatten(1, (21, -1))))
+    features = torch.rand(1, 4, 3, 5)
+    share = torch.zeros(1, 21, 12, 20)
+    share[0, 7, 9, 6] = 1.0
+    head(features, share, torch.full((1, 21, 2), 0.25))
+    torch.testing.assert_close(seen[0][0, 7], torch.cat([features[0, :, 2, 1], torch.tensor([0.25, 0.25])]))
 
 
 class Fixed(torch.nn.Module):

@@ -15,6 +15,7 @@ from made_samples import made_sample
 from handloom.detection.regions import Region
 from handloom.training.augmentation import Strength, occluder, on_background, photometric
 from handloom.training.backgrounds import paint_backgrounds, piece, stored_backgrounds
+from handloom.training.bystanders import paint_bystanders
 from handloom.training.crop_batches import augmented_crop, hand_mask, plain_crop
 from handloom.training.crops import View, box_region
 from handloom.training.examples import Cut, examples_of
@@ -121,3 +122,18 @@ def test_backgrounds_are_painted_once(tmp_path) -> None:
     before = path.stat().st_mtime_ns
     np.testing.assert_array_equal(stored_backgrounds(tmp_path / "store", 2, 5), first)
     assert path.stat().st_mtime_ns == before
+
+
+def test_bystanders_join_the_backgrounds(tmp_path) -> None:
+    places, more = stored_backgrounds(tmp_path, 2, 5), stored_backgrounds(tmp_path, 2, 5, bystanders=3)
+    np.testing.assert_array_equal(more[:2], places)
+    assert len(more) == 5
+    assert len({picture.tobytes() for picture in more}) == 5
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_bystanders_are_pictures_with_light_and_dark(seed) -> None:
+    first, again = (paint_bystanders(96, np.random.default_rng(seed)) for _ in range(2))
+    np.testing.assert_array_equal(first, again)
+    assert first.shape == (96, 96, 3)
+    assert first.std() > 10

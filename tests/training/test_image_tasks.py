@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 from made_samples import made_samples
@@ -138,6 +139,14 @@ def test_errors_of_posenet_count_pixels_of_a_256_px_crop(task_of) -> None:
     assert figures["2D error, px of 256"] == pytest.approx(2.0 * 256 / task.size)
     assert figures["sides right, share"] == 1.0
     assert task.validate(Saying(task, 0.0))["2D error median, px of 256"] == pytest.approx(0.0, abs=1e-9)
+
+
+def test_some_pieces_have_no_hand_and_some_many(task_of) -> None:
+    batch = task_of("handsegnet", "small").batch(0, 0, 48)
+    counts = [cv2.connectedComponents(mask.numpy().astype(np.uint8))[0] - 1 for mask in batch["masks"]]
+    assert 0 in counts
+    assert max(counts) > 4
+    assert batch["pictures"].shape[-2:] == batch["masks"].shape[-2:]
 
 
 def test_half_of_the_crops_show_fingers_that_point_up(task_of) -> None:
