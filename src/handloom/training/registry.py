@@ -6,6 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from handloom.errors import TrainingError
 from handloom.networks.registry import VARIANTS
 from handloom.progress import SILENT, Progress
@@ -62,23 +65,16 @@ def task_of(wish: Wish, progress: Progress = SILENT) -> Task:
 
 def _handsegnet(wish: Wish, progress: Progress) -> Task:
     from handloom.training import handsegnet
-    from handloom.training.backgrounds import stored_backgrounds
 
     data = _gathered(wish, handsegnet.cut_for(wish.variant), progress)
-    people = _BYSTANDERS if wish.variant == "small" else 0
-    backgrounds = stored_backgrounds(
-        wish.store, _BACKGROUNDS, wish.seed, wish.photographs, progress, bystanders=people
-    )
-    return handsegnet.HandSegNetTask(data, wish.variant, backgrounds, _pretrained(wish))
+    return handsegnet.HandSegNetTask(data, wish.variant, _backgrounds(wish, progress), _pretrained(wish))
 
 
 def _posenet(wish: Wish, progress: Progress) -> Task:
     from handloom.training import posenet
-    from handloom.training.backgrounds import stored_backgrounds
 
     data = _gathered(wish, posenet.cut_for(wish.variant), progress)
-    backgrounds = stored_backgrounds(wish.store, _BACKGROUNDS, wish.seed, wish.photographs, progress)
-    return posenet.PoseNetTask(data, wish.variant, backgrounds, _pretrained(wish))
+    return posenet.PoseNetTask(data, wish.variant, _backgrounds(wish, progress), _pretrained(wish))
 
 
 def _poseprior(wish: Wish, progress: Progress) -> Task:
@@ -111,6 +107,15 @@ def _gathered(wish: Wish, cut: Cut, progress: Progress) -> Data:
         seed=wish.seed,
         progress=progress,
         threads=wish.threads,
+    )
+
+
+def _backgrounds(wish: Wish, progress: Progress) -> NDArray[np.uint8]:
+    from handloom.training.backgrounds import stored_backgrounds
+
+    people = _BYSTANDERS if wish.variant == "small" else 0
+    return stored_backgrounds(
+        wish.store, _BACKGROUNDS, wish.seed, wish.photographs, progress, bystanders=people
     )
 
 
