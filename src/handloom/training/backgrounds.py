@@ -13,7 +13,7 @@ from handloom.progress import SILENT, Progress
 from handloom.session.files import explained, whole_file
 from handloom.synthesis.pictures import Recipe
 from handloom.synthesis.pictures.backgrounds import draw_background
-from handloom.training.bystanders import paint_bystanders
+from handloom.training.bystanders import VERSION, paint_bystanders
 
 Image = NDArray[np.uint8]
 
@@ -76,7 +76,8 @@ def stored_backgrounds(
         bystanders: so many pictures of people whose hands are not seen are added.
     """
     names = [] if photographs is None else sorted(path.name for path in photographs.rglob("*"))
-    identity = repr((count, seed, names, photographs and photographs.resolve(), bystanders))
+    painted = (bystanders, VERSION) if bystanders else ()
+    identity = repr((count, seed, names, photographs and photographs.resolve(), painted))
     path = store / f"backgrounds-{hashlib.sha256(identity.encode()).hexdigest()[:16]}.npy"
     if not path.exists():
         with progress.task("backgrounds", total=1, unit="sets") as task:

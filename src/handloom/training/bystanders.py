@@ -14,8 +14,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from handloom.synthesis.pictures.cloth import CLOTHS, cloth
 from handloom.synthesis.pictures.complexions import TYPES, skin_colours
-from handloom.synthesis.pictures.patterns import colour, octaves
+from handloom.synthesis.pictures.patterns import colour, octaves, smooth_noise
 from handloom.synthesis.pictures.places import paint_place
 
 Array = NDArray[np.float64]
@@ -25,10 +26,12 @@ Mask = NDArray[np.uint8]
 
 _PLACES = ("room", "room", "outdoors", "clutter", "cloth", "desk", "plain")
 _FIXED = 4  # bits behind the point of OpenCV's drawing
+VERSION = 2
+"""Of the pictures that a generator's state gives."""
 
 
 class _Looks(NamedTuple):
-    """Of one person: linear colours, and the direction of the light in the picture."""
+    """Of one person: linear colours, those of clothes for every pixel of the picture; and where light is."""
 
     skin: Array
     hair: Array
@@ -39,7 +42,10 @@ class _Looks(NamedTuple):
 
 def paint_bystanders(side: int, rng: np.random.Generator) -> Image:
     """A (side, side, 3) uint8 RGB picture of a place with people, or with parts of them."""
-    picture = paint_place(_PLACES[rng.integers(len(_PLACES))], (side, side), rng)
+    if rng.random() < 0.2:
+        picture = _clothing((side, side), rng)
+    else:
+        picture = paint_place(_PLACES[rng.integers(len(_PLACES))], (side, side), rng)
     light = _direction(rng)
     for _ in range(rng.integers(0, 6)):
         _blob(picture, light, rng)
@@ -56,7 +62,7 @@ def _person(picture: Light, head: float, light: Array, rng: np.random.Generator)
     h, w = picture.shape[:2]
     skin = skin_colours(int(rng.integers(len(TYPES))), rng)[0] * rng.uniform(0.7, 1.4)
     hair = np.array([0.06, 0.04, 0.03]) * np.exp(rng.uniform(-1.2, 2.0)) * rng.uniform(0.7, 1.3, 3)
-    looks = _Looks(skin, hair, colour(rng, 0.5, (0.01, 0.8)), colour(rng, 0.3, (0.01, 0.5)), light)
+    looks = _Looks(skin, hair, _clothing((h, w), rng), _clothing((h, w), rng), light)
     tilt = rng.normal(0.0, 0.12)
     c, s = head * np.cos(tilt), head * np.sin(tilt)
     axes = np.array([[c, s], [-s, c]])
@@ -153,14 +159,30 @@ def _head(picture: Light, oval, at, head: float, looks: _Looks, rng: np.random.G
             draw(np.asarray(ring, np.uint8), np.array([0.03, 0.03, 0.03]), 0.0, 0.0)
 
 
+def _clothing(size: tuple[int, int], rng: np.random.Generator) -> Light:
+    """(h, w, 3) linear colour of cloth: smooth, in folds, or in bands as of padded jackets and curtains."""
+    kind = CLOTHS[rng.integers(len(CLOTHS))]
+    woven = cloth(kind, size, rng, threads=rng.uniform(15, 110))[..., :3] * np.exp(rng.uniform(-0.5, 1.0))
+    style = rng.random()
+    if style < 0.35:
+        folds = octaves(rng, size, rng.uniform(3.0, 12.0), 3, 0.6)
+        slope = np.gradient(folds, axis=0) + np.gradient(folds, axis=1)
+        woven = woven * (1.0 + rng.uniform(0.15, 0.55) * np.tanh(slope * size[0] / 14.0))[..., None]
+    elif style < 0.7:
+        y, x = np.mgrid[: size[0], : size[1]] / size[0]
+        turn = rng.choice([0.0, np.pi / 2]) + rng.normal(0.0, 0.3)
+        along = (x * np.cos(turn) + y * np.sin(turn)) * np.exp(rng.uniform(np.log(3.0), np.log(30.0)))
+        wave = np.abs(np.sin(np.pi * (along + rng.uniform(0.0, 0.5) * smooth_noise(rng, size, 4))))
+        woven = woven * (1.0 + rng.uniform(0.2, 0.8) * (wave ** rng.uniform(0.3, 1.5) - 0.6))[..., None]
+    return np.ascontiguousarray(np.clip(woven, 0.003, 1.2), np.float32)
+
+
 def _blob(picture: Light, light: Array, rng: np.random.Generator) -> None:
     """Something round or long, often in a colour of skin."""
     h, w = picture.shape[:2]
     skin = skin_colours(int(rng.integers(len(TYPES))), rng)[int(rng.integers(2))]
     like_skin = rng.random() < 0.6
-    tone = np.asarray(
-        skin * rng.uniform(0.5, 1.5) if like_skin else colour(rng, 0.5, (0.01, 0.8)), np.float64
-    )
+    tone = np.asarray(skin * rng.uniform(0.5, 1.5) if like_skin else _clothing((h, w), rng), np.float64)
     size = w * float(np.exp(rng.uniform(np.log(0.03), np.log(0.35))))
     place = rng.uniform(0.0, 1.0, 2) * [w, h]
     if rng.random() < 0.5:
@@ -187,7 +209,13 @@ def _lit(
     texture: float = 0.05,
     relief: float = 1.0,
 ) -> None:
-    """Fill a shape as if it were inflated and lit from a side."""
+    """Fill a shape as if it were inflated and lit from a side.
+
+    Args:
+        tone: (3,) linear colour, or (h, w, 3) for every pixel of the picture.
+        texture: contrast of spots.
+        relief: 1 for round, 0 for flat.
+    """
     left, top, wide, high = cv2.boundingRect(mask)
     if not wide or not high:
         return
@@ -204,7 +232,10 @@ def _lit(
     )
     shade = np.clip(0.4 + 0.75 * facing, 0.15, 1.5)
     shade = shade * (1.0 + texture * octaves(rng, (high, wide), 4, 3, 0.8))
-    drawn = np.asarray(tone, np.float32) * np.clip(shade, 0.05, 2.0)[..., None].astype(np.float32)
+    tone = np.asarray(tone, np.float32)
+    drawn = (tone if tone.ndim == 1 else tone[rows, columns]) * np.clip(shade, 0.05, 2.0)[..., None].astype(
+        np.float32
+    )
     picture[rows, columns] = (1.0 - share) * picture[rows, columns] + share * drawn
 
 
