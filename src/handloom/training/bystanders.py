@@ -8,6 +8,7 @@ of any size. Shapes are lit as if inflated, which is enough to look solid.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import cv2
@@ -23,6 +24,8 @@ Array = NDArray[np.float64]
 Image = NDArray[np.uint8]
 Light = NDArray[np.float32]
 Mask = NDArray[np.uint8]
+_At = Callable[..., Array]
+_Oval = Callable[[float, float, float, float], Mask]
 
 _PLACES = ("room", "room", "outdoors", "clutter", "cloth", "desk", "plain")
 _FIXED = 4  # bits behind the point of OpenCV's drawing
@@ -98,7 +101,7 @@ def _person(picture: Light, head: float, light: Array, rng: np.random.Generator)
     _head(picture, oval, at, head, looks, rng)
 
 
-def _arm(picture: Light, at, x: float, head: float, looks: _Looks, rng: np.random.Generator) -> None:
+def _arm(picture: Light, at: _At, x: float, head: float, looks: _Looks, rng: np.random.Generator) -> None:
     """An arm, bare or not; its end is hidden by a pocket or a thing."""
     down, in_plane = rng.normal(0.25, 0.3), rng.normal(0.0, 1.0)
     shoulder = np.array([0.92 * x, 1.1])
@@ -121,7 +124,7 @@ def _arm(picture: Light, at, x: float, head: float, looks: _Looks, rng: np.rando
     _lit(picture, cover, tone, looks.light, rng, 0.15, 0.4)
 
 
-def _head(picture: Light, oval, at, head: float, looks: _Looks, rng: np.random.Generator) -> None:
+def _head(picture: Light, oval: _Oval, at: _At, head: float, looks: _Looks, rng: np.random.Generator) -> None:
     """Hair, ears, face."""
 
     def draw(mask: Mask, tone: Array | Light, texture: float = 0.05, relief: float = 1.0) -> None:
