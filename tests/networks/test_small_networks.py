@@ -103,16 +103,16 @@ def test_folded_normalisation_equals_the_layer():
         torch.testing.assert_close(layer(x), plain)
 
 
-def test_segmentation_at_a_quarter_of_the_size():
+def test_segmentation_at_half_the_size():
     logits = SmallHandSegNet()(torch.rand(2, 3, 48, 64))
-    assert logits.shape == (2, 2, 12, 16)
+    assert logits.shape == (2, 2, 24, 32)
 
 
 def test_two_networks_can_share_a_backbone():
     backbone = Backbone(4)
     mask, pose = SmallHandSegNet(backbone), SmallPoseNet(backbone)
     assert mask.backbone is pose.backbone
-    assert mask(torch.rand(1, 3, 32, 32)).shape == (1, 2, 8, 8)
+    assert mask(torch.rand(1, 3, 32, 32)).shape == (1, 2, 16, 16)
 
 
 def test_pose_without_training_is_in_the_middle_and_unsure():

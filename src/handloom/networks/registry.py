@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from handloom.errors import ModelError
 from handloom.networks.colorhandpose.paper import HandSegNet, PoseNet
 from handloom.networks.colorhandpose.paper_lifting import MAP_SIZE, PosePrior, Viewpoint
-from handloom.networks.colorhandpose.small import STRIDE, Pose, SmallHandSegNet, SmallPoseNet
+from handloom.networks.colorhandpose.small import MASK_STRIDE, STRIDE, Pose, SmallHandSegNet, SmallPoseNet
 from handloom.networks.colorhandpose.small_lifting import SmallPosePrior, SmallViewpoint
 from handloom.networks.initial import xavier
 from handloom.networks.pretrained import load_imagenet
@@ -77,7 +77,7 @@ _add(HandSegNet, "handsegnet", "paper", _PICTURES, ("logits",), (256, 256), 8, 1
 _add(PoseNet, "posenet", "paper", _PICTURES, ("maps",), (256, 256), 8, 8)
 _add(PosePrior, "poseprior", "paper", _MAPS, ("canonical",), (MAP_SIZE, MAP_SIZE), 0, 1)
 _add(Viewpoint, "viewpoint", "paper", _MAPS, ("rotation",), (MAP_SIZE, MAP_SIZE), 0, 1)
-_add(SmallHandSegNet, "handsegnet", "small", _PICTURES, ("logits",), (256, 256), 16, STRIDE)
+_add(SmallHandSegNet, "handsegnet", "small", _PICTURES, ("logits",), (256, 256), 16, MASK_STRIDE)
 _add(SmallPoseNet, "posenet", "small", _PICTURES, _POSE, (128, 128), 16, STRIDE)
 _add(SmallPosePrior, "poseprior", "small", _MAPS, ("canonical",), (MAP_SIZE, MAP_SIZE), 1, 1)
 _add(SmallViewpoint, "viewpoint", "small", _MAPS, ("rotation",), (MAP_SIZE, MAP_SIZE), 1, 1)

@@ -28,7 +28,9 @@ from handloom.skeleton import HAND
 STAGES = 5
 """Of the backbone: down to 1/16. The sixth would cost a third of the time of training."""
 STRIDE = 4
-"""Pixels of the picture per cell of mask and maps."""
+"""Pixels of the picture per cell of PoseNet's maps."""
+MASK_STRIDE = 2
+"""And of the mask: fingers in a picture are a few pixels wide."""
 _AT_A_JOINT = 24
 """Channels that are looked at where a joint is."""
 
@@ -53,7 +55,7 @@ class Pose(NamedTuple):
 
 
 class SmallHandSegNet(nn.Module):
-    """Hand or not, for every block of 4×4 pixels.
+    """Hand or not, for every block of 2×2 pixels; four blocks are told by one cell of the decoder.
 
     Args:
         backbone: to share it with another network; else it has one of its own.
@@ -64,14 +66,15 @@ class SmallHandSegNet(nn.Module):
         super().__init__()
         self.backbone = backbone or Backbone(STAGES)
         self.decoder = Decoder(self.backbone.channels, widths)
-        self.out = _last_layer(widths[-1], 2)
+        self.finer = STRIDE // MASK_STRIDE
+        self.out = _last_layer(widths[-1], 2 * self.finer**2)
 
     def forward(self, pictures: Tensor) -> Tensor:
-        """(N, 2, H/4, W/4) logits of background and hand for (N, 3, H, W) RGB in [0, 1].
+        """(N, 2, H/2, W/2) logits of background and hand for (N, 3, H, W) RGB in [0, 1].
 
         H and W must be multiples of the backbone's stride.
         """
-        return self.out(self.decoder(self.backbone(pictures)))
+        return functional.pixel_shuffle(self.out(self.decoder(self.backbone(pictures))), self.finer)
 
 
 class SmallPoseNet(nn.Module):
