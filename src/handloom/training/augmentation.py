@@ -36,6 +36,7 @@ class Strength:
         contrast: multiplied or divided by up to 1 + so much, about mid grey.
         gamma: exponent, up to 1 + so much or its inverse.
         grey: chance of a picture without colour.
+        shade: chance of light that falls off over the picture, or of the edge of a shadow in it.
         blur: chance of blur, by a lens or by motion.
         coarse: chance of a picture of fewer pixels, enlarged.
         noise: largest standard deviation of noise, of white.
@@ -51,6 +52,7 @@ class Strength:
     contrast: float = 0.35
     gamma: float = 0.4
     grey: float = 0.05
+    shade: float = 0.3
     blur: float = 0.25
     coarse: float = 0.3
     noise: float = 0.04
@@ -71,6 +73,8 @@ class Strength:
 
 def photometric(image: Image, strength: Strength, rng: np.random.Generator) -> Image:
     """A (H, W, 3) uint8 RGB picture as another camera would have taken it in other light."""
+    if rng.random() < strength.shade:
+        image = _shaded(image, rng)
     image = _sharpness(image, strength, rng)
     image = _colours(image, strength, rng)
     if strength.noise:
@@ -78,6 +82,22 @@ def photometric(image: Image, strength: Strength, rng: np.random.Generator) -> I
     if rng.random() < strength.jpeg:
         image = _compressed(image, int(rng.integers(25, 86)))
     return image
+
+
+def _shaded(image: Image, rng: np.random.Generator) -> Image:
+    """In uneven light: brighter here than there by up to five times."""
+    height, width = image.shape[:2]
+    cells = int(rng.integers(2, 5))
+    field = cv2.resize(
+        rng.uniform(-1.0, 1.0, (cells, cells)).astype(np.float32),
+        (width, height),
+        interpolation=cv2.INTER_CUBIC,
+    )
+    if rng.random() < 0.4:
+        # A shadow's edge is where the field changes its sign.
+        field = np.tanh(field * rng.uniform(2.0, 20.0))
+    light = np.exp(rng.uniform(0.2, 0.8) * np.clip(field, -1.0, 1.0))
+    return np.asarray(np.clip(np.rint(image * light[..., None]), 0, 255), np.uint8)
 
 
 def _sharpness(image: Image, strength: Strength, rng: np.random.Generator) -> Image:
