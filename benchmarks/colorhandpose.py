@@ -7,8 +7,8 @@ python benchmarks/colorhandpose.py [--weights FOLDER] [--data DATA] [--pictures 
   reprojected into each view; on the photographs, what MediaPipe reads in them.
 * masks: how often the box of the mask overlaps the hand's, on the same pictures, and the masks of generated
   pictures. The reference's box is that of its keypoints, grown by what flesh lies beyond them (the median
-  over generated hands); with several hands in a photograph the surest counts, and of the mask as many of the
-  largest components as there are hands.
+  over generated hands); with several hands in a photograph the surest counts, and of the mask as many
+  components as there are hands, those in which PoseNet is surest.
 * speed: mask, crop, maps and joints in space of the clip's pictures, one detector on each of two cores.
 
 Settings (margin of the crop, crops turned upright or not) are chosen on one half of the real pictures and
@@ -35,7 +35,7 @@ from picture import PHOTOGRAPHS
 from handloom.datasets.sample import FIRST_PART, PARTS
 from handloom.detection import BodyDetector, HandDetector
 from handloom.detection.colorhandpose import ColorHandPoseDetector, Weights, find_weights
-from handloom.detection.colorhandpose.crop import around, from_image, hands_in_mask
+from handloom.detection.colorhandpose.crop import around, from_image
 from handloom.detection.colorhandpose.detector import MARGIN
 from handloom.evaluation.masks import box_iou, mask_iou
 from handloom.pictures.search import HandSearch
@@ -190,10 +190,8 @@ def box_of(xy: Array) -> Array:
 
 
 def mask_boxes(detector: ColorHandPoseDetector, picture: Pictured) -> list[Array]:
-    """Boxes of as many components, largest first, as the picture has hands."""
-    size = (picture.image.shape[1], picture.image.shape[0])
-    hands = hands_in_mask(*detector.segment(picture.image), size)
-    return [hand.box for hand in hands[: len(picture.hands)]]
+    """Boxes of as many components as the picture has hands, the surest first."""
+    return [hand.box for hand in detector.hands(picture.image)[: len(picture.hands)]]
 
 
 def mask_of(detector: ColorHandPoseDetector, image: Image) -> NDArray[np.bool_]:

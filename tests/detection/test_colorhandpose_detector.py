@@ -60,7 +60,7 @@ def test_every_hand_of_a_picture_gets_a_region(detector):
     hands = [seen("left", (170, 200)), seen("right", (470, 260), 160)]
     found = detector.find(drawn(hands, SIZE, hull=1.1))
     assert len(found) == 2
-    for region, xy in zip(found, hands[::-1], strict=True):
+    for region, xy in zip(sorted(found, key=lambda region: region.x), hands, strict=True):
         middle = (xy.min(axis=0) + xy.max(axis=0)) / 2
         np.testing.assert_allclose([region.x, region.y], middle, atol=12)
 
