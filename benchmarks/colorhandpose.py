@@ -324,7 +324,7 @@ def main() -> None:
     if "keypoints" in options.only:
         met.append(keypoints_bar(detector, reported))
     if "masks" in options.only:
-        # Nothing was chosen for masks: all 100 frames and all photographs count.
+        # No setting was chosen for masks: all 100 frames and all photographs count.
         met.append(masks_bar(detector, pictures))
     if "speed" in options.only:
         met.append(speed_bar(settings, weights, pictures))

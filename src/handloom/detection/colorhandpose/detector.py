@@ -48,7 +48,7 @@ class ColorHandPoseDetector:
             ``"argmax"`` as in the paper.
         margin: side of a crop around keypoints, of the longer side of their box; as PoseNet says, or 1.4.
         upright: read hands in crops turned so that the fingers point up, once it is known where they point.
-        mirrored: read every crop once more in a mirror, and take the mean: nearer, and twice as long.
+        mirrored: read every crop once more in a mirror, and take the mean; takes twice as long.
 
     Raises:
         ModelError: if networks are missing or are not what they should be.
@@ -135,6 +135,7 @@ class ColorHandPoseDetector:
         return Reading(xy, confidence, presence, right, region, world)
 
     def _look(self, crop: Image) -> _Seen:
+        """One pass of PoseNet over a (side, side, 3) crop."""
         found = self._pose.run(_input(crop))
         maps = found["maps"][0]
         told = found.get("keypoints")
