@@ -70,6 +70,20 @@ def test_truncated_backbone(stages, channels, stride):
     assert [f.shape[1] for f in backbone(torch.rand(2, 3, 32, 32))] == list(channels)
 
 
+def test_the_last_stage_may_be_cut():
+    whole, cut = Backbone(6), Backbone(6, last_blocks=1)
+    assert (cut.channels, cut.stride) == (whole.channels, whole.stride)
+    assert len(whole.blocks) - len(cut.blocks) == 3
+    assert set(cut.state_dict()) < set(whole.state_dict())
+
+
+def test_the_masks_backbone_is_not_trained_at_all():
+    mask, pose = (build(name, "small", pretrained=True) for name in ("handsegnet", "posenet"))
+    assert not any(weight.requires_grad for weight in mask.backbone.parameters())
+    assert all(weight.requires_grad for weight in mask.decoder.parameters())
+    assert any(weight.requires_grad for weight in pose.backbone.parameters())
+
+
 def test_sides_must_be_multiples():
     with pytest.raises(ValueError, match=r"\(64, 40\) are not multiples of 16"):
         Backbone(5)(torch.rand(1, 3, 64, 40))
@@ -104,13 +118,13 @@ def test_folded_normalisation_equals_the_layer():
 
 
 def test_segmentation_at_half_the_size():
-    logits = SmallHandSegNet()(torch.rand(2, 3, 48, 64))
-    assert logits.shape == (2, 2, 24, 32)
+    logits = SmallHandSegNet()(torch.rand(2, 3, 64, 96))
+    assert logits.shape == (2, 2, 32, 48)
 
 
 def test_two_networks_can_share_a_backbone():
     backbone = Backbone(4)
-    mask, pose = SmallHandSegNet(backbone), SmallPoseNet(backbone)
+    mask, pose = SmallHandSegNet(backbone, (96, 64, 32)), SmallPoseNet(backbone)
     assert mask.backbone is pose.backbone
     assert mask(torch.rand(1, 3, 32, 32)).shape == (1, 2, 16, 16)
 

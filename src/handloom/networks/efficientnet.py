@@ -44,21 +44,22 @@ class Backbone(nn.Module):
 
     Args:
         stages: how many of the seven are kept.
+        last_blocks: of the last of them, so many blocks; None for all.
 
     Attributes:
         channels: of the features that ``forward`` gives.
         stride: of the last of them; sides of a picture must be multiples of it.
     """
 
-    def __init__(self, stages: int = len(STAGES)) -> None:
+    def __init__(self, stages: int = len(STAGES), last_blocks: int | None = None) -> None:
         super().__init__()
         self.stem = _Convolution(3, _STEM, 3, stride=2)
         self.blocks = nn.ModuleList()
         width, stride = _STEM, 2
         # Features leave where the resolution is about to drop, and at the end.
         features: dict[int, tuple[int, int]] = {}
-        for stage in STAGES[:stages]:
-            for i in range(stage.blocks):
+        for number, stage in enumerate(STAGES[:stages], start=1):
+            for i in range(stage.blocks if number < stages else last_blocks or stage.blocks):
                 step = stage.stride if i == 0 else 1
                 self.blocks.append(_Block(width, stage.channels, stage.kernel, step, stage.expansion))
                 width, stride = stage.channels, stride * step

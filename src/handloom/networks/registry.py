@@ -77,10 +77,14 @@ _add(HandSegNet, "handsegnet", "paper", _PICTURES, ("logits",), (256, 256), 8, 1
 _add(PoseNet, "posenet", "paper", _PICTURES, ("maps",), (256, 256), 8, 8)
 _add(PosePrior, "poseprior", "paper", _MAPS, ("canonical",), (MAP_SIZE, MAP_SIZE), 0, 1)
 _add(Viewpoint, "viewpoint", "paper", _MAPS, ("rotation",), (MAP_SIZE, MAP_SIZE), 0, 1)
-_add(SmallHandSegNet, "handsegnet", "small", _PICTURES, ("logits",), (256, 256), 16, MASK_STRIDE)
+_add(SmallHandSegNet, "handsegnet", "small", _PICTURES, ("logits",), (256, 256), 32, MASK_STRIDE)
 _add(SmallPoseNet, "posenet", "small", _PICTURES, _POSE, (128, 128), 16, STRIDE)
 _add(SmallPosePrior, "poseprior", "small", _MAPS, ("canonical",), (MAP_SIZE, MAP_SIZE), 1, 1)
 _add(SmallViewpoint, "viewpoint", "small", _MAPS, ("rotation",), (MAP_SIZE, MAP_SIZE), 1, 1)
+
+FIXED_STAGES = {"handsegnet": 6, "posenet": 2}
+"""Of a pretrained backbone. HandSegNet's is not trained at all: one that has learnt from made pictures takes
+faces and cloth in photographs for hands, since no made picture told it otherwise."""
 
 NETWORKS = tuple(sorted({name for name, _ in _MADE}))
 VARIANTS = ("paper", "small")
@@ -96,7 +100,12 @@ def info(name: str, variant: str = "small") -> NetworkInfo:
 
 
 def build(
-    name: str, variant: str = "small", *, pretrained: bool = False, fixed_stages: int = 2, **options: Any
+    name: str,
+    variant: str = "small",
+    *,
+    pretrained: bool = False,
+    fixed_stages: int | None = None,
+    **options: Any,
 ) -> nn.Module:
     """A network with its first weights, which depend on the state of torch's generator only.
 
@@ -105,7 +114,8 @@ def build(
         variant: one of ``VARIANTS``.
         pretrained: give the backbone of a small image network the weights learnt on ImageNet, fetching them
             if need be, and freeze its normalisation; else everything is learnt from scratch.
-        fixed_stages: of a pretrained backbone, so many are not trained at all (:meth:`Backbone.freeze`).
+        fixed_stages: of a pretrained backbone, so many are not trained at all (:meth:`Backbone.freeze`);
+            ``FIXED_STAGES`` of the network without.
         options: of the network's class.
 
     Raises:
@@ -124,7 +134,7 @@ def build(
                 "Only the small variants of handsegnet and posenet have a pretrained backbone.",
             )
         load_imagenet(backbone)
-        backbone.freeze(fixed_stages)
+        backbone.freeze(FIXED_STAGES[name] if fixed_stages is None else fixed_stages)
     return network
 
 

@@ -53,7 +53,7 @@ class Strength:
     gamma: float = 0.4
     grey: float = 0.05
     shade: float = 0.3
-    blur: float = 0.25
+    blur: float = 0.35
     coarse: float = 0.3
     noise: float = 0.04
     jpeg: float = 0.15
@@ -103,7 +103,7 @@ def _shaded(image: Image, rng: np.random.Generator) -> Image:
 def _sharpness(image: Image, strength: Strength, rng: np.random.Generator) -> Image:
     side = max(image.shape[:2])
     if rng.random() < strength.blur:
-        length = side * 0.03 * rng.random() ** 2
+        length = side * 0.06 * rng.random() ** 2
         if rng.random() < 0.5:
             image = cv2.GaussianBlur(image, (0, 0), 0.3 + 0.5 * length)  # type: ignore[assignment]
         else:

@@ -25,8 +25,10 @@ from handloom.networks.colorhandpose.decoding import (
 from handloom.networks.efficientnet import Backbone
 from handloom.skeleton import HAND
 
-STAGES = 5
-"""Of the backbone: down to 1/16. The sixth would cost a third of the time of training."""
+POSE_STAGES = 5
+"""Of the backbone: down to 1/16. The sixth is slower to train and does not lower PoseNet's loss."""
+MASK_STAGES, LAST_BLOCKS = 6, 1
+"""Down to 1/32, and so much of the sixth: a cell sees what a piece of skin or cloth belongs to."""
 STRIDE = 4
 """Pixels of the picture per cell of PoseNet's maps."""
 MASK_STRIDE = 2
@@ -62,9 +64,9 @@ class SmallHandSegNet(nn.Module):
         widths: channels of the decoder, from coarse to fine; one for each of the backbone's features.
     """
 
-    def __init__(self, backbone: Backbone | None = None, widths: tuple[int, ...] = (96, 64, 32)) -> None:
+    def __init__(self, backbone: Backbone | None = None, widths: tuple[int, ...] = (128, 96, 64, 32)) -> None:
         super().__init__()
-        self.backbone = backbone or Backbone(STAGES)
+        self.backbone = backbone or Backbone(MASK_STAGES, LAST_BLOCKS)
         self.decoder = Decoder(self.backbone.channels, widths)
         self.finer = STRIDE // MASK_STRIDE
         self.out = _last_layer(widths[-1], 2 * self.finer**2)
@@ -87,7 +89,7 @@ class SmallPoseNet(nn.Module):
 
     def __init__(self, backbone: Backbone | None = None, widths: tuple[int, ...] = (128, 96, 64)) -> None:
         super().__init__()
-        self.backbone = backbone or Backbone(STAGES)
+        self.backbone = backbone or Backbone(POSE_STAGES)
         self.decoder = Decoder(self.backbone.channels, widths)
         self.out = _last_layer(widths[-1], len(HAND))
         self.kind = nn.Sequential(nn.Linear(self.backbone.channels[-1], 64), nn.ReLU(), nn.Linear(64, 2))

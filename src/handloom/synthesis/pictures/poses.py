@@ -23,7 +23,7 @@ from handloom.synthesis.pictures.capsule_gaps import own_overlap
 
 Array = NDArray[np.float64]
 
-SOURCES = {"recorded": 0.45, "gesture": 0.35, "mixed": 0.11, "range": 0.09}
+SOURCES = {"recorded": 0.35, "gesture": 0.25, "mixed": 0.32, "range": 0.08}
 GIVE_M = 0.002
 """Overlap of two fingers' capsules beyond that of the flat hand by which flesh gives way."""
 _TRIES = 5
@@ -140,11 +140,12 @@ def _candidate(
         angles[:, 2] += rng.normal(0.0, 0.03, len(angles))
         return angles, name
     if source == "mixed":
-        # Every finger from a gesture of its own, some of the way to another one.
+        # Every finger from a gesture of its own, some of the way to another one: seldom half, for most people
+        # count, point and sign with fingers that are either stretched or folded.
         angles = np.zeros((len(HAND_TREE.articulated), 3))
         for first in range(0, len(angles), 3):
             a, b = (gesture(names[i]) for i in rng.integers(len(names), size=2))
-            way = rng.random()
+            way = rng.beta(0.4, 0.4)
             angles[first : first + 3] = ((1 - way) * a + way * b)[first : first + 3]
         return angles + rng.normal(0.0, 0.08, angles.shape) * [1.0, 0.5, 0.2], "mixed"
     # Curl is shared by the joints of a finger and, less, by neighbours.
