@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 from dataclasses import replace
 
@@ -92,6 +93,27 @@ def test_a_store_that_is_not_finished_is_not_there(tmp_path) -> None:
     with pytest.raises(DataSetError, match="wet"):
         pack(broken(), tmp_path / "set")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_two_runs_may_store_one_set_at_once(tmp_path) -> None:
+    example = examples_of(made_sample(0), HANDS)[0]
+
+    def slower():
+        yield example
+        assert len(pack([example, example], tmp_path / "set")) == 2
+
+    assert len(pack(slower(), tmp_path / "set")) == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["set"]
+
+
+def test_what_a_killed_run_left_is_removed(tmp_path) -> None:
+    left = tmp_path / ".set.abc.partial"
+    left.mkdir()
+    pack(examples_of(made_sample(0), HANDS)[:1], tmp_path / "set")
+    assert left.exists()
+    os.utime(left, (0, 0))
+    pack(examples_of(made_sample(0), HANDS)[:1], tmp_path / "set")
+    assert not left.exists()
 
 
 def test_the_last_part_of_a_set_is_held_out(shards, tmp_path) -> None:

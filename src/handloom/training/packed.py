@@ -7,6 +7,8 @@ much of them in memory as fits, and a set larger than that still works.
 from __future__ import annotations
 
 import shutil
+import tempfile
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from handloom.skeleton import HAND
 from handloom.training.examples import SIDES, Example
 
 _PIXELS, _REGIONS, _LABELS = "pixels.bin", "regions.bin", "labels.npz"
+_UNFINISHED, _ABANDONED_S = ".partial", 3600.0
 VERSION = 1
 
 
@@ -79,22 +82,34 @@ class Packed:
 def pack(examples: Iterable[Example], folder: Path) -> Packed:
     """Write examples into a folder, whole or not at all.
 
+    Several runs may do so at once; the first to finish is the one that all read.
+
     Raises:
         SessionError: if the disk is full or the folder may not be written.
         DataSetError: if there is no example.
     """
-    unfinished = folder.with_name(f".{folder.name}.partial")
     with explained(folder):
-        shutil.rmtree(unfinished, ignore_errors=True)
-        unfinished.mkdir(parents=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(folder)
+        unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=_UNFINISHED, dir=folder.parent))
         try:
             _write(examples, unfinished)
-            shutil.rmtree(folder, ignore_errors=True)
-            unfinished.rename(folder)
-        except BaseException:
+            try:
+                unfinished.rename(folder)
+            except OSError:
+                # Another run was first.
+                if not folder.exists():
+                    raise
+        finally:
             shutil.rmtree(unfinished, ignore_errors=True)
-            raise
     return Packed(folder)
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Delete what runs that were killed have left."""
+    for left in folder.parent.glob(f".{folder.name}.*{_UNFINISHED}"):
+        if time.time() - max(file.stat().st_mtime for file in (left, *left.iterdir())) > _ABANDONED_S:
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _write(examples: Iterable[Example], folder: Path) -> None:

@@ -13,6 +13,7 @@ from handloom.detection.colorhandpose.crop import MaskedHand, around, hands_in_m
 from handloom.detection.colorhandpose.lifting import Lifting
 from handloom.detection.colorhandpose.runtime import OnnxRuntime, Tensor
 from handloom.detection.colorhandpose.scoremaps import argmax, peaks, resized, soft_argmax
+from handloom.detection.colorhandpose.search import closer, distinct, uncut
 from handloom.detection.colorhandpose.weights import Weights, find_weights
 from handloom.detection.detector import Reading
 from handloom.detection.regions import Region, letterbox, upright_angle
@@ -30,6 +31,10 @@ SURE_PEAK = 0.5
 
 CANDIDATES = 8
 """Of a mask's components, so many are looked at."""
+
+SURE = 0.35
+"""Mean peak of a component's maps from which it is taken for a hand without looking closer."""
+_WORTH = 0.75  # side of a part that is looked at again, of the pixels that the mask's network sees
 
 WRIST, MIDDLE = HAND.indices(["wrist", "middle_mcp"])
 
@@ -81,16 +86,26 @@ class ColorHandPoseDetector:
         return [hand.region() for hand in self.hands(image)]
 
     def hands(self, image: Image) -> list[MaskedHand]:
-        """The largest components of the mask of a (H, W, 3) RGB picture, those first in which PoseNet is
-        surest of the joints: a mask alone is deceived by cloth more often."""
+        """Components of the mask of a (H, W, 3) RGB picture, those first in which PoseNet is surest of the
+        joints: a mask alone is deceived by cloth more often. Where it is sure in none, parts of the picture
+        are looked at more closely."""
         size = (image.shape[1], image.shape[0])
-        found = hands_in_mask(*self.segment(image), size)[:CANDIDATES]
-        if len(found) < 2:
-            return found
-        px = self._pose.side
-        crops = (sampled(image, hand.region(), px, replicate=False) for hand in found)
-        sure = [float(peaks(self._look(crop).maps).mean()) for crop in crops]
-        return [found[i] for i in np.argsort(sure)[::-1]]
+        found = self._judged(image, [letterbox(size)])
+        if not any(sure >= SURE for sure, _ in found):
+            found += self._judged(image, closer(size, _WORTH * self._mask.side))
+        return [hand for _, hand in distinct(found)]
+
+    def _judged(self, image: Image, squares: list[Region]) -> list[tuple[float, MaskedHand]]:
+        """The largest components of the masks of squares, and how sure PoseNet is of the joints in each."""
+        size, px = (image.shape[1], image.shape[0]), self._pose.side
+        judged = []
+        for square in squares:
+            components = hands_in_mask(self._masked(image, square), square, size)[:CANDIDATES]
+            for hand in components:
+                if uncut(hand, square, size):
+                    crop = sampled(image, hand.region(), px, replicate=False)
+                    judged.append((float(peaks(self._look(crop).maps).mean()), hand))
+        return judged
 
     def segment(self, image: Image) -> tuple[Tensor, Region]:
         """Where hands are in a (H, W, 3) RGB picture.
@@ -100,10 +115,14 @@ class ColorHandPoseDetector:
             the picture that it covers.
         """
         frame = letterbox((image.shape[1], image.shape[0]))
+        return self._masked(image, frame), frame
+
+    def _masked(self, image: Image, square: Region) -> Tensor:
+        """(n, n) probability of a hand in a square of a picture."""
         side = self._mask.side
-        logits = self._mask.run(_input(sampled(image, frame, side, replicate=False)))["logits"][0]
+        logits = self._mask.run(_input(sampled(image, square, side, replicate=False)))["logits"][0]
         margin = resized(logits[1:] - logits[:1], side)[0]
-        return 1.0 / (1.0 + np.exp(-margin)), frame
+        return 1.0 / (1.0 + np.exp(-margin))
 
     def read(self, image: Image, region: Region, side: str | None = None) -> Reading:
         """Read 21 keypoints; see :meth:`Detector.read`.
