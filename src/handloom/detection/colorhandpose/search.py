@@ -1,0 +1,65 @@
+"""Where else to look for hands that a mask of the whole picture is too coarse for.
+
+In a picture of a whole person a hand is a few cells of the mask wide and runs together with the face or
+clothes behind it. Overlapping squares of half the side show it twice as large.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import product
+
+import numpy as np
+
+from handloom.detection.colorhandpose.crop import MaskedHand
+from handloom.detection.regions import Region
+
+SHARE, PLACES = 0.5, 3
+"""Side of the squares, of the picture's longer side, and how many lie along that. They overlap by half: what
+is no larger than a quarter of the picture is whole in one of them."""
+_SAME_HAND = 0.4
+_EDGE = 1 / 64  # of the square's side; what comes nearer to its edge is cut by it
+
+
+def closer(image_size: tuple[int, int], least_px: float) -> list[Region]:
+    """Upright squares that cover a picture of (width, height) pixels.
+
+    Args:
+        image_size: of the picture.
+        least_px: squares smaller than this would show nothing that the whole did not; there are none then.
+    """
+    side = SHARE * max(image_size)
+    if side < least_px:
+        return []
+    along = [
+        np.linspace(side / 2, length - side / 2, max(int(np.ceil(PLACES * length / max(image_size))), 2))
+        if length > side
+        else [length / 2]
+        for length in image_size
+    ]
+    return [Region(float(x), float(y), side) for x, y in product(*along)]
+
+
+def uncut(hand: MaskedHand, square: Region, image_size: tuple[int, int]) -> bool:
+    """Whether a component ends before the edge of the square does, or the picture ends there too."""
+    low = np.array([square.x, square.y]) - square.size / 2
+    high, near = low + square.size, _EDGE * square.size
+    at_low = (hand.box[:2] < low + near) & (low > 0)
+    at_high = (hand.box[2:] > high - near) & (high < image_size)
+    return not (at_low | at_high).any()
+
+
+def distinct(judged: Iterable[tuple[float, MaskedHand]]) -> list[tuple[float, MaskedHand]]:
+    """The surest first, without those that lie on a surer one."""
+    kept: list[tuple[float, MaskedHand]] = []
+    for sure, hand in sorted(judged, key=lambda pair: -pair[0]):
+        if all(_shared(hand, other) < _SAME_HAND for _, other in kept):
+            kept.append((sure, hand))
+    return kept
+
+
+def _shared(a: MaskedHand, b: MaskedHand) -> float:
+    """Overlap of two boxes, of the smaller one's area."""
+    extent = np.minimum(a.box[2:], b.box[2:]) - np.maximum(a.box[:2], b.box[:2])
+    areas = [float(np.prod(hand.box[2:] - hand.box[:2])) for hand in (a, b)]
+    return float(np.prod(np.maximum(extent, 0.0))) / max(min(areas), 1e-9)
