@@ -51,6 +51,7 @@ def test_models_lists_every_network() -> None:
     result = CliRunner().invoke(app, ["models"], env={"COLUMNS": "200"})
     assert result.exit_code == 0
     assert all(name in result.output for name in MODELS)
+    assert "efficientnet_lite0" in result.stdout
 
 
 @pytest.fixture(scope="module")

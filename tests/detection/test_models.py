@@ -6,7 +6,7 @@ import hashlib
 
 import pytest
 
-from handloom.detection.models import MODELS, model_path, model_states
+from handloom.detection.models import MODELS, model_path
 from handloom.errors import ModelError
 
 
@@ -15,7 +15,7 @@ def test_every_network_is_the_file_expected(name: str) -> None:
     path = model_path(name)
     assert hashlib.sha256(path.read_bytes()).hexdigest() == MODELS[name].sha256
     assert path.read_bytes()[4:8] == b"TFL3"
-    assert model_states()[name] == "ready"
+    assert MODELS[name].state == "ready"
 
 
 def test_unknown_network() -> None:

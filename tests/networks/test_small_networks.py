@@ -50,7 +50,7 @@ def test_damaged_weights_are_not_loaded(tmp_path, monkeypatch):
     file.write_bytes(b"not weights")
     backbone = Backbone(2)
     before = backbone.stem.filter.weight.clone()
-    with pytest.raises(ModelError, match=r"efficientnet-lite0\.pth is not loaded.*Delete it"):
+    with pytest.raises(ModelError, match=r"efficientnet-lite0\.pth is not loaded.*handloom models --fetch"):
         load_imagenet(backbone)
     assert torch.equal(backbone.stem.filter.weight, before)
 

