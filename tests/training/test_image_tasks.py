@@ -70,6 +70,14 @@ def test_batches_depend_on_seed_and_step_alone(task_of, name, variant) -> None:
         assert any(not torch.equal(first[key], other[key]) for key in first)
 
 
+@pytest.mark.parametrize("name", ["handsegnet", "posenet"])
+def test_other_backgrounds_make_another_run(task_of, backgrounds, name) -> None:
+    task = task_of(name, "small")
+    assert task.data() == task_of(name, "small").data()
+    other = replace(task, backgrounds=backgrounds[::-1].copy())
+    assert task.data()["fingerprint"] != other.data()["fingerprint"]
+
+
 @pytest.mark.parametrize("name", ["handsegnet", "posenet", "poseprior"])
 def test_every_weight_learns(task_of, name) -> None:
     task = task_of(name, "small")

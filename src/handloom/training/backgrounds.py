@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -18,6 +19,7 @@ from handloom.training.bystanders import VERSION, paint_bystanders
 Image = NDArray[np.uint8]
 
 SIDE = 256
+_THINNED = 16  # of so many pixels one is looked at to tell backgrounds apart
 _COLOURS = np.array([0.3, 0.25, 0.2])
 
 
@@ -94,3 +96,10 @@ def stored_backgrounds(
             np.save(file, pictures)
     with explained(path):
         return np.asarray(np.load(path, mmap_mode="r"))
+
+
+def described(data: dict[str, Any], backgrounds: Image) -> dict[str, Any]:
+    """What is told of the data of a run, with the pictures put behind them: others make another run."""
+    told = hashlib.sha256(np.ascontiguousarray(backgrounds[:, ::_THINNED, ::_THINNED])).hexdigest()
+    both = hashlib.sha256(f"{data['fingerprint']} {told}".encode()).hexdigest()
+    return {**data, "fingerprint": both, "backgrounds": len(backgrounds), "backgrounds_sha256": told}

@@ -15,7 +15,7 @@ from handloom.evaluation.masks import box_iou, mask_iou
 from handloom.networks.losses import segmentation_loss
 from handloom.networks.registry import build, info
 from handloom.training.augmentation import Strength, photometric
-from handloom.training.backgrounds import piece
+from handloom.training.backgrounds import described, piece
 from handloom.training.crop_batches import as_input, augmented_crop, hand_mask, pictures, plain_crop
 from handloom.training.crops import Scatter, View, scattered
 from handloom.training.examples import Cut, Example
@@ -113,7 +113,7 @@ class HandSegNetTask:
         return (Part.of(self.name, self.variant, network),)
 
     def data(self) -> dict[str, Any]:
-        return self.found.description
+        return described(self.found.description, self.backgrounds)
 
     def _view(self, example: Example, rng: np.random.Generator) -> View:
         assert example.image is not None

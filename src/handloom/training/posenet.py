@@ -16,7 +16,7 @@ from handloom.networks.losses import keypoint_losses, kind_loss, scoremap_loss
 from handloom.networks.registry import build, info
 from handloom.skeleton import HAND
 from handloom.training.augmentation import Strength, photometric
-from handloom.training.backgrounds import piece
+from handloom.training.backgrounds import described, piece
 from handloom.training.crop_batches import Crop, as_input, augmented_crop, pictures, plain_crop
 from handloom.training.crops import PAPER_SIDE, Scatter, View, box_region, paper_region, scattered
 from handloom.training.examples import Cut, Example
@@ -136,7 +136,7 @@ class PoseNetTask:
         return (Part.of(self.name, self.variant, network, **margin),)
 
     def data(self) -> dict[str, Any]:
-        return self.found.description
+        return described(self.found.description, self.backgrounds)
 
     def _crop(self, rng: np.random.Generator, side: int) -> Crop:
         example = self.found.training.example(rng)
