@@ -65,6 +65,14 @@ def test_every_hand_of_a_picture_gets_a_region(detector):
         np.testing.assert_allclose([region.x, region.y], middle, atol=12)
 
 
+def test_a_hand_too_small_for_the_whole_pictures_mask_is_looked_at_closer(detector):
+    xy = seen("right", (900, 300), 40)
+    (region,) = detector.find(drawn([xy], (1280, 960), hull=1.1))
+    middle = (xy.min(axis=0) + xy.max(axis=0)) / 2
+    np.testing.assert_allclose([region.x, region.y], middle, atol=5)
+    assert 40 < region.size < 90
+
+
 def test_a_picture_without_hands_has_no_region(detector):
     assert detector.find(np.full((200, 300, 3), 128, np.uint8)) == []
 

@@ -90,21 +90,21 @@ class ColorHandPoseDetector:
         joints: a mask alone is deceived by cloth more often. Where it is sure in none, parts of the picture
         are looked at more closely."""
         size = (image.shape[1], image.shape[0])
-        found = self._judged(image, [letterbox(size)])
+        whole, frame = self.segment(image)
+        found = self._judged(image, whole, frame)
         if not any(sure >= SURE for sure, _ in found):
-            found += self._judged(image, closer(size, _WORTH * self._mask.side))
+            for square in closer(size, _WORTH * self._mask.side, whole, frame):
+                found += self._judged(image, self._masked(image, square), square)
         return [hand for _, hand in distinct(found)]
 
-    def _judged(self, image: Image, squares: list[Region]) -> list[tuple[float, MaskedHand]]:
-        """The largest components of the masks of squares, and how sure PoseNet is of the joints in each."""
+    def _judged(self, image: Image, mask: Tensor, square: Region) -> list[tuple[float, MaskedHand]]:
+        """The largest components of the mask of a square, and how sure PoseNet is of the joints in each."""
         size, px = (image.shape[1], image.shape[0]), self._pose.side
         judged = []
-        for square in squares:
-            components = hands_in_mask(self._masked(image, square), square, size)[:CANDIDATES]
-            for hand in components:
-                if uncut(hand, square, size):
-                    crop = sampled(image, hand.region(), px, replicate=False)
-                    judged.append((float(peaks(self._look(crop).maps).mean()), hand))
+        for hand in hands_in_mask(mask, square, size)[:CANDIDATES]:
+            if uncut(hand, square, size):
+                crop = sampled(image, hand.region(), px, replicate=False)
+                judged.append((float(peaks(self._look(crop).maps).mean()), hand))
         return judged
 
     def segment(self, image: Image) -> tuple[Tensor, Region]:

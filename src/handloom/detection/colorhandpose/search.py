@@ -1,7 +1,8 @@
 """Where else to look for hands that a mask of the whole picture is too coarse for.
 
 In a picture of a whole person a hand is a few cells of the mask wide and runs together with the face or
-clothes behind it. Overlapping squares of half the side show it twice as large.
+clothes behind it. Overlapping squares of half the side show it twice as large. Only those are looked at in
+which the mask of the whole was not sure that there is nothing.
 """
 
 from __future__ import annotations
@@ -11,22 +12,25 @@ from itertools import product
 
 import numpy as np
 
-from handloom.detection.colorhandpose.crop import MaskedHand
+from handloom.detection.colorhandpose.crop import Map, MaskedHand
 from handloom.detection.regions import Region
 
 SHARE, PLACES = 0.5, 3
 """Side of the squares, of the picture's longer side, and how many lie along that. They overlap by half: what
 is no larger than a quarter of the picture is whole in one of them."""
 _SAME_HAND = 0.4
+_PERHAPS = 0.3  # probability from which something may be a hand
 _EDGE = 1 / 64  # of the square's side; what comes nearer to its edge is cut by it
 
 
-def closer(image_size: tuple[int, int], least_px: float) -> list[Region]:
-    """Upright squares that cover a picture of (width, height) pixels.
+def closer(image_size: tuple[int, int], least_px: float, whole: Map, frame: Region) -> list[Region]:
+    """Upright squares that cover what may be hands in a picture of (width, height) pixels.
 
     Args:
         image_size: of the picture.
         least_px: squares smaller than this would show nothing that the whole did not; there are none then.
+        whole: (n, n) mask of the whole picture.
+        frame: the square of the picture that it shows.
     """
     side = SHARE * max(image_size)
     if side < least_px:
@@ -37,7 +41,14 @@ def closer(image_size: tuple[int, int], least_px: float) -> list[Region]:
         else [length / 2]
         for length in image_size
     ]
-    return [Region(float(x), float(y), side) for x, y in product(*along)]
+    cell = frame.size / len(whole)
+    rows, columns = np.nonzero(whole > _PERHAPS)
+    places = cell * (np.column_stack([columns, rows]) + 0.5) + (np.array([frame.x, frame.y]) - frame.size / 2)
+    return [
+        Region(float(x), float(y), side)
+        for x, y in product(*along)
+        if (abs(places - (x, y)) < side / 2).all(axis=1).any()
+    ]
 
 
 def uncut(hand: MaskedHand, square: Region, image_size: tuple[int, int]) -> bool:
