@@ -55,7 +55,12 @@ class MaskedHand:
 
 
 def hands_in_mask(
-    probability: Map, frame: Region, image_size: tuple[int, int], *, threshold: float = THRESHOLD
+    probability: Map,
+    frame: Region,
+    image_size: tuple[int, int],
+    *,
+    threshold: float = THRESHOLD,
+    gap: float = GAP,
 ) -> list[MaskedHand]:
     """The components of a mask, largest mass first.
 
@@ -64,6 +69,7 @@ def hands_in_mask(
         frame: the upright square of the picture that the mask shows.
         image_size: (width, height) of the picture; what the mask says beyond it does not count.
         threshold: a cell above it is a hand's.
+        gap: longest link, of the mask's side.
     """
     side = len(probability)
     cell = frame.size / side
@@ -74,7 +80,7 @@ def hands_in_mask(
     weight = np.where(inside[1][:, None] & inside[0], probability, 0.0)
     hand = (weight > threshold).astype(np.uint8)
     # Boxes of g cells touch exactly if their first cells are at most g apart.
-    reach = max(1, round(GAP * side))
+    reach = max(1, round(gap * side))
     joined = cv2.dilate(hand, np.ones((reach, reach), np.uint8), borderValue=0)
     count, labels = cv2.connectedComponents(joined, connectivity=8)
     labels = labels * hand

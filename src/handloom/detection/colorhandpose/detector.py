@@ -32,8 +32,9 @@ SURE_PEAK = 0.5
 CANDIDATES = 8
 """Of a mask's components, so many are looked at."""
 
-SURE = 0.35
+SURE = 0.55
 """Mean peak of a component's maps from which it is taken for a hand without looking closer."""
+_GAP = 1 / 128  # the published code's joins a hand to the face beside it
 _WORTH = 0.75  # side of a part that is looked at again, of the pixels that the mask's network sees
 
 WRIST, MIDDLE = HAND.indices(["wrist", "middle_mcp"])
@@ -101,7 +102,7 @@ class ColorHandPoseDetector:
         """The largest components of the mask of a square, and how sure PoseNet is of the joints in each."""
         size, px = (image.shape[1], image.shape[0]), self._pose.side
         judged = []
-        for hand in hands_in_mask(mask, square, size)[:CANDIDATES]:
+        for hand in hands_in_mask(mask, square, size, gap=_GAP)[:CANDIDATES]:
             if uncut(hand, square, size):
                 crop = sampled(image, hand.region(), px, replicate=False)
                 judged.append((float(peaks(self._look(crop).maps).mean()), hand))
