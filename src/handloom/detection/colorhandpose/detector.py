@@ -53,7 +53,8 @@ class ColorHandPoseDetector:
         decoding: how PoseNet's maps become places where it does not say so itself: ``"soft"``, or
             ``"argmax"`` as in the paper.
         margin: side of a crop around keypoints, of the longer side of their box; as PoseNet says, or 1.4.
-        upright: read hands in crops turned so that the fingers point up, once it is known where they point.
+        upright: read hands in crops turned so that the fingers point up, once it is known where they point;
+            without a word, the small PoseNet does, which has learnt such crops, and the paper's does not.
         mirrored: read every crop once more in a mirror, and take the mean; takes twice as long.
 
     Raises:
@@ -71,7 +72,7 @@ class ColorHandPoseDetector:
         *,
         decoding: Decoding = "soft",
         margin: float | None = None,
-        upright: bool = False,
+        upright: bool | None = None,
         mirrored: bool = False,
     ) -> None:
         files = weights if isinstance(weights, Weights) else find_weights(weights)
@@ -79,7 +80,8 @@ class ColorHandPoseDetector:
         self._pose = files.load("posenet", runtime)
         self._lifting = Lifting(files, runtime) if files.lifts else None
         self._decode = soft_argmax if decoding == "soft" else argmax
-        self._upright, self._mirrored = upright, mirrored
+        self._upright = self._pose.metadata.get("variant") == "small" if upright is None else upright
+        self._mirrored = mirrored
         self._margin = margin or self._pose.margin or MARGIN
 
     def find(self, image: Image) -> list[Region]:
