@@ -3,7 +3,7 @@
 python benchmarks/networks.py [--only weights|overfit|speed] [--networks posenet ...] [--device cuda]
 
 Weights: their number against the paper's tables. Overfit: every network and variant learns 16 made crops by
-heart; the paper's image networks see crops of 96 px on a processor (256 px with ``--device cuda``), as
+heart; the paper's image networks see crops of 128 px on a processor (256 px with ``--device cuda``), as
 PoseNet would take hours there. Speed: the small variant, exported to ONNX with weights as they begin, as
 the detector that `handloom track` runs: mask of the picture, crop, maps, joints in space.
 """
@@ -227,7 +227,7 @@ CHECK_EVERY = 20
 
 def overfit(networks: list[str], variants: list[str], device: str) -> bool:
     card = Scorecard(f"{SAMPLES} made crops learnt by heart", ("side, px", "steps", "seconds", "reached"))
-    sizes = {"paper": 256 if device != "cpu" else 96, "small": info("posenet", "small").size[0]}
+    sizes = {"paper": 256 if device != "cpu" else 128, "small": info("posenet", "small").size[0]}
     for variant in variants:
         data = samples(sizes[variant], device)
         for name in networks:

@@ -10,6 +10,7 @@ onnx = pytest.importorskip("onnx", reason="the metadata are written by onnx")
 
 from handloom.detection.colorhandpose import ColorHandPoseDetector  # noqa: E402
 from handloom.detection.colorhandpose.crop import sampled  # noqa: E402
+from handloom.detection.colorhandpose.detector import SURE_PEAK  # noqa: E402
 from handloom.detection.regions import Region, letterbox  # noqa: E402
 from handloom.evaluation.alignment import procrustes_aligned  # noqa: E402
 from handloom.networks.registry import NETWORKS, Exported, build, info  # noqa: E402
@@ -57,7 +58,9 @@ def test_keypoints_are_those_of_the_torch_network(folder, image):
     affine = region.to_image(side)
     expected = pose.keypoints[0].numpy() @ affine[:, :2].T + affine[:, 2]
     np.testing.assert_allclose(reading.xy, expected, atol=1e-2)
-    assert reading.presence == pytest.approx(float(pose.hand.sigmoid()), abs=1e-4)
+    sure = float(reading.confidence.mean()) / SURE_PEAK
+    assert 0.0 < sure < 1.0
+    assert reading.presence == pytest.approx(sure * float(pose.hand.sigmoid()), abs=1e-4)
     assert reading.right == pytest.approx(float(pose.right.sigmoid()), abs=1e-4)
 
 

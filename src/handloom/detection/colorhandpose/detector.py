@@ -26,14 +26,16 @@ Decoding = Literal["soft", "argmax"]
 MARGIN = 1.4
 """Side of a crop around keypoints, of the longer side of their box, where the weights do not say it."""
 
-SURE_PEAK = 0.5
-"""Mean peak of a hand's maps from which, without a head that says so, it is certainly there."""
+SURE_PEAK, SURE_PEAK_ALONE = 0.8, 0.5
+"""Mean peak of a hand's maps from which it is certainly there; the latter where no head for presence has a say,
+for maps of the paper's kind, which are low at hidden joints."""
+
+CLEAR_PEAK = 0.55
+"""Mean peak from which the picture need not be looked at closer."""
 
 CANDIDATES = 8
 """Of a mask's components, so many are looked at."""
 
-SURE = 0.55
-"""Mean peak of a component's maps from which it is taken for a hand without looking closer."""
 _GAP = 1 / 128  # the published code's joins a hand to the face beside it
 _WORTH = 0.75  # side of a part that is looked at again, of the pixels that the mask's network sees
 
@@ -43,9 +45,10 @@ WRIST, MIDDLE = HAND.indices(["wrist", "middle_mcp"])
 class ColorHandPoseDetector:
     """HandSegNet, PoseNet, PosePrior and Viewpoint, on one thread and without torch.
 
-    What is not in the weights is made up for: without a head for presence, the joints' mean confidence stands
-    for it; without one for the side, the two lifted hands are compared (:mod:`.lifting`); without
-    lifting networks there is no ``Reading.world``, and the side is then an even chance.
+    Presence is the joints' mean confidence, times what the head for presence says. What is not in the weights
+    is made up for: without that head, confidence alone counts; without one for the side, the two lifted hands
+    are compared (:mod:`.lifting`); without lifting networks there is no ``Reading.world``, and the side is
+    then an even chance.
 
     Args:
         weights: a folder of exported networks; those handloom carries by default.
@@ -95,7 +98,7 @@ class ColorHandPoseDetector:
         size = (image.shape[1], image.shape[0])
         whole, frame = self.segment(image)
         found = self._judged(image, whole, frame)
-        if not any(sure >= SURE for sure, _ in found):
+        if not any(sure >= CLEAR_PEAK for sure, _ in found):
             for square in closer(size, _WORTH * self._mask.side, whole, frame):
                 found += self._judged(image, self._masked(image, square), square)
         return [hand for _, hand in distinct(found)]
@@ -143,8 +146,9 @@ class ColorHandPoseDetector:
         confidence = peaks(maps)
         affine = region.to_image(px)
         xy = local @ affine[:, :2].T + affine[:, 2]
-        presence = float(confidence.mean()) / SURE_PEAK if seen.hand is None else seen.hand
-        presence = float(np.clip(presence, 0.0, 1.0))
+        # The head alone takes much for a hand in which no joint has a place.
+        head, sure = (1.0, SURE_PEAK_ALONE) if seen.hand is None else (seen.hand, SURE_PEAK)
+        presence = float(np.clip(head * min(float(confidence.mean()) / sure, 1.0), 0.0, 1.0))
         right = 0.5 if seen.right is None else float(np.clip(seen.right, 0.0, 1.0))
         world = None
         if self._lifting is not None:
