@@ -27,8 +27,8 @@ MARGIN = 1.4
 """Side of a crop around keypoints, of the longer side of their box, where the weights do not say it."""
 
 SURE_PEAK, SURE_PEAK_ALONE = 0.8, 0.5
-"""Mean peak of a hand's maps from which it is certainly there; the latter where no head for presence has a say,
-for maps of the paper's kind, which are low at hidden joints."""
+"""Mean peak of a hand's maps from which it is certainly there; the latter where no head for presence has a
+say, for maps of the paper's kind, which are low at hidden joints."""
 
 CLEAR_PEAK = 0.55
 """Mean peak from which the picture need not be looked at closer."""
