@@ -11,10 +11,10 @@ python benchmarks/colorhandpose.py [--weights FOLDER] [--data DATA] [--pictures 
   components as there are hands, those in which PoseNet is surest.
 * speed: mask, crop, maps and joints in space of the clip's pictures, one detector on each of two cores.
 
-Settings (margin of the crop, crops turned upright or not, read once more in a mirror or not) are chosen on
-one half of the real pictures and results reported on the other: photographs of even number in the order of
-their names and the first half of the clip; those of odd number and the second half. How parts of pictures are
-looked at closer was chosen on the first halves, too. The networks never saw either.
+Settings (margin of the crop, crops turned upright or not) are chosen on one half of the real pictures and
+results reported on the other: photographs of even number in the order of their names and the first half of
+the clip; those of odd number and the second half. How parts of pictures are looked at closer was chosen on
+the first halves, too. The networks never saw either.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ BAR_RATE, BAR_LOAD_S = 30.0, 1.0
 FRAMES = 100  # of the clip, over both views
 FLESH = 0.065  # beyond the keypoints on every side, of the longer side of their box
 CROP_PX = 256
-MARGINS, UPRIGHT, MIRRORED = (1.2, 1.4, 1.6), (False, True), (False, True)
+MARGINS, UPRIGHT = (1.2, 1.4, 1.6), (False, True)
 SEED, MADE = 990_001, 200
 MADE_SIZE = (320, 320)
 PER_HAND, COLUMNS, TILE = 4, 5, 360
@@ -87,12 +87,9 @@ class Settings:
 
     margin: float
     upright: bool
-    mirrored: bool
 
-    def detector(self, weights: Weights) -> ColorHandPoseDetector:
-        return ColorHandPoseDetector(
-            weights, margin=self.margin, upright=self.upright, mirrored=self.mirrored
-        )
+    def detector(self, weights: Weights, *, mirrored: bool = False) -> ColorHandPoseDetector:
+        return ColorHandPoseDetector(weights, margin=self.margin, upright=self.upright, mirrored=mirrored)
 
 
 def clip_pictures(clip: Clip) -> list[Pictured]:
@@ -160,7 +157,7 @@ def found_error(detector: ColorHandPoseDetector, picture: Pictured) -> float:
 def choose(weights: Weights, pictures: Sequence[Pictured]) -> Settings:
     """The settings with the least mean error on the half that is for choosing, both sources alike."""
     best, least = None, np.inf
-    for settings in starmap(Settings, product(MARGINS, UPRIGHT, MIRRORED)):
+    for settings in starmap(Settings, product(MARGINS, UPRIGHT)):
         detector = settings.detector(weights)
         sources = [[p for p in pictures if p.source == s] for s in ("clip", "photographs")]
         error = np.mean([np.mean(crop_errors(detector, own)) for own in sources if own])
@@ -172,7 +169,8 @@ def choose(weights: Weights, pictures: Sequence[Pictured]) -> Settings:
     return best
 
 
-def keypoints_bar(detector: ColorHandPoseDetector, pictures: Sequence[Pictured]) -> bool:
+def keypoints_bar(settings: Settings, weights: Weights, pictures: Sequence[Pictured]) -> bool:
+    detector, twice = settings.detector(weights), settings.detector(weights, mirrored=True)
     card = Scorecard("mean 2D error, px of a 256 px crop", ("found by itself", "crop given"))
     for source in ("clip", "photographs"):
         own = [picture for picture in pictures if picture.source == source]
@@ -181,6 +179,7 @@ def keypoints_bar(detector: ColorHandPoseDetector, pictures: Sequence[Pictured])
         found = float(np.nanmean(alone)) if np.isfinite(alone).any() else float("nan")
         card.add(f"{source}: {len(errors)} hands", found, float(errors.mean()), at_most=BAR_PX)
         card.add("  median", float(np.nanmedian(alone)), float(np.median(errors)))
+        card.add("  read in a mirror, too", "", float(np.mean(crop_errors(twice, own))))
         card.add("  hands within 14 px, %", "", 100 * float((errors <= BAR_PX).mean()), digits=0)
         card.add("  not found, % of pictures", 100 * float(np.isnan(alone).mean()), "", digits=0)
     return card.show()
@@ -315,7 +314,6 @@ def main() -> None:
     parser.add_argument("--only", choices=PARTS_OF_IT, nargs="+", default=PARTS_OF_IT)
     parser.add_argument("--margin", type=float, help="of the crop; with it nothing is chosen")
     parser.add_argument("--upright", action="store_true", help="with --margin: turn crops upright")
-    parser.add_argument("--mirrored", action="store_true", help="with --margin: read in a mirror, too")
     options = parser.parse_args()
     use_two_cores()
     weights = find_weights(options.weights)
@@ -323,12 +321,12 @@ def main() -> None:
     if options.margin is None:
         settings = choose(weights, [picture for picture in pictures if picture.chosen_on])
     else:
-        settings = Settings(options.margin, options.upright, options.mirrored)
+        settings = Settings(options.margin, options.upright)
     reported = [picture for picture in pictures if not picture.chosen_on]
     detector = settings.detector(weights)
     met = []
     if "keypoints" in options.only:
-        met.append(keypoints_bar(detector, reported))
+        met.append(keypoints_bar(settings, weights, reported))
     if "masks" in options.only:
         met.append(masks_bar(detector, pictures))
     if "speed" in options.only:

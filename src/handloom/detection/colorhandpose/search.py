@@ -24,7 +24,8 @@ _EDGE = 1 / 64  # of the square's side; what comes nearer to its edge is cut by 
 
 
 def closer(image_size: tuple[int, int], least_px: float, whole: Map, frame: Region) -> list[Region]:
-    """Upright squares that cover what may be hands in a picture of (width, height) pixels.
+    """Upright squares that cover what may be hands in a picture of (width, height) pixels, those that show
+    most of it first.
 
     Args:
         image_size: of the picture.
@@ -44,11 +45,9 @@ def closer(image_size: tuple[int, int], least_px: float, whole: Map, frame: Regi
     cell = frame.size / len(whole)
     rows, columns = np.nonzero(whole > _PERHAPS)
     places = cell * (np.column_stack([columns, rows]) + 0.5) + (np.array([frame.x, frame.y]) - frame.size / 2)
-    return [
-        Region(float(x), float(y), side)
-        for x, y in product(*along)
-        if (abs(places - (x, y)) < side / 2).all(axis=1).any()
-    ]
+    squares = [Region(float(x), float(y), side) for x, y in product(*along)]
+    shown = [int((abs(places - (s.x, s.y)) < side / 2).all(axis=1).sum()) for s in squares]
+    return [squares[i] for i in np.argsort(shown, kind="stable")[::-1] if shown[i]]
 
 
 def uncut(hand: MaskedHand, square: Region, image_size: tuple[int, int]) -> bool:
