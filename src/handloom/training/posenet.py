@@ -33,8 +33,6 @@ DEFAULTS = {
 }
 MARGIN = 1.4
 """Side of a crop, relative to the box of the keypoints: 1.25 times the box of the mask, which is larger."""
-READ_MARGIN = 1.2
-"""In which the small network is nearest on real pictures; docs/models.md says which."""
 SCATTER = Scatter(rotation_deg=60.0, scale=(1 / 1.3, 1.3), shift=0.06, mirror=0.5)
 UPRIGHT_SCATTER = replace(SCATTER, rotation_deg=30.0)
 _UPRIGHT = 0.5  # share of crops turned so that the fingers point up, as hands are read the second time
@@ -134,7 +132,7 @@ class PoseNetTask:
 
     def parts(self, network: nn.Module) -> tuple[Part, ...]:
         # The paper's crops are about the middle knuckle; the detector's own margin suits them.
-        margin = {"margin": f"{READ_MARGIN:g}"} if self.variant == "small" else {}
+        margin = {"margin": f"{MARGIN:g}"} if self.variant == "small" else {}
         return (Part.of(self.name, self.variant, network, **margin),)
 
     def data(self) -> dict[str, Any]:
