@@ -100,6 +100,6 @@ def stored_backgrounds(
 
 def described(data: dict[str, Any], backgrounds: Image) -> dict[str, Any]:
     """What is told of the data of a run, with the pictures put behind them: others make another run."""
-    told = hashlib.sha256(np.ascontiguousarray(backgrounds[:, ::_THINNED, ::_THINNED])).hexdigest()
+    told = hashlib.sha256(backgrounds[:, ::_THINNED, ::_THINNED].tobytes()).hexdigest()
     both = hashlib.sha256(f"{data['fingerprint']} {told}".encode()).hexdigest()
     return {**data, "fingerprint": both, "backgrounds": len(backgrounds), "backgrounds_sha256": told}
