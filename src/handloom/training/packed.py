@@ -6,10 +6,11 @@ much of them in memory as fits, and a set larger than that still works.
 
 from __future__ import annotations
 
+import secrets
 import shutil
-import tempfile
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -91,7 +92,8 @@ def pack(examples: Iterable[Example], folder: Path) -> Packed:
     with explained(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         _remove_abandoned(folder)
-        unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=_UNFINISHED, dir=folder.parent))
+        unfinished = folder.with_name(f".{folder.name}.{secrets.token_hex(6)}{_UNFINISHED}")
+        unfinished.mkdir()
         try:
             _write(examples, unfinished)
             try:
@@ -108,8 +110,10 @@ def pack(examples: Iterable[Example], folder: Path) -> Packed:
 def _remove_abandoned(folder: Path) -> None:
     """Delete what runs that were killed have left."""
     for left in folder.parent.glob(f".{folder.name}.*{_UNFINISHED}"):
-        if time.time() - max(file.stat().st_mtime for file in (left, *left.iterdir())) > _ABANDONED_S:
-            shutil.rmtree(left, ignore_errors=True)
+        # A rival that finishes now takes its folder away.
+        with suppress(FileNotFoundError):
+            if time.time() - max(file.stat().st_mtime for file in (left, *left.iterdir())) > _ABANDONED_S:
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def _write(examples: Iterable[Example], folder: Path) -> None:
