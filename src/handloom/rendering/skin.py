@@ -13,15 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handloom.hand import HandModel
-from handloom.hand.mesh import vertex_normals
 from handloom.rendering.noise import wave_noise
-from handloom.rendering.rasteriser import rasterise
 from handloom.rendering.skin_marks import finger_detail, nails, palm_lines, warmth
+from handloom.rendering.texels import SIZE, hand_texels
 
 Array = NDArray[np.float64]
 Texture = NDArray[np.float32]
-
-SIZE = 512
 
 
 @dataclass(frozen=True)
@@ -60,21 +57,12 @@ def bake_hand(model: HandModel, complexion: Complexion, seed: int) -> Texture:
     """(512, 512, 4) linear colour and gloss of the model's texture chart."""
     # The chart is the same for both sides; the right hand's axes point along its bones.
     model = model if model.side == "right" else model.mirrored()
-    pixels = np.stack([model.uv[:, 0] * SIZE - 0.5, (1 - model.uv[:, 1]) * SIZE - 0.5], axis=-1)
-    drawn = rasterise(pixels, np.ones(len(pixels)), model.uv_faces, (SIZE, SIZE), cull=False)
-    corners = model.faces[drawn.face[drawn.mask]]
-    weights = drawn.barycentric[drawn.mask][..., None].astype(np.float64)
-
-    def over_texels(values: Array) -> Array:
-        return (values[corners] * weights).sum(axis=-2)
-
-    positions = over_texels(model.template)
-    normals = over_texels(vertex_normals(model.template, model.faces))
-    skin_weights = over_texels(model.weights)
+    texels = hand_texels(model)
+    positions, normals = texels.positions, texels.normals
     nail = nails(positions, normals, model)
 
     colour = _skin(positions, normals, complexion, seed)
-    colour *= finger_detail(positions, normals, skin_weights, model)[:, None]
+    colour *= finger_detail(positions, normals, texels.weights, model)[:, None]
     warm = warmth(positions, normals, model)
     colour *= 1.0 + warm[:, None] * (np.array(complexion.blush) - 1.0)
     colour *= palm_lines(positions, normals, model)[:, None]
@@ -83,8 +71,8 @@ def bake_hand(model: HandModel, complexion: Complexion, seed: int) -> Texture:
     gloss = 0.035 + 0.16 * nail
 
     texture = np.zeros((SIZE, SIZE, 4), dtype=np.float32)
-    texture[drawn.mask] = np.column_stack([colour, gloss])
-    return _bleed(texture, drawn.mask)
+    texture[texels.mask] = np.column_stack([colour, gloss])
+    return _bleed(texture, texels.mask)
 
 
 def bake_forearm(rings: Array, cloth: NDArray[np.bool_], complexion: Complexion, seed: int) -> Texture:

@@ -14,16 +14,14 @@ from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
 from handloom.hand import HAND_TREE, HandModel, load_open_hand
-from handloom.hand.mesh import vertex_normals
 from handloom.rendering.noise import wave_noise
-from handloom.rendering.rasteriser import rasterise
 from handloom.rendering.skin_marks import finger_detail, nails, of_finger, palm_lines, warmth
+from handloom.rendering.texels import SIZE, hand_texels
 from handloom.skeleton import FINGERS
 
 Array = NDArray[np.float64]
 Texture = NDArray[np.float32]
 
-SIZE = 512
 FIELDS = 6
 """Independent random fields of each scale, of which a person takes a mixture."""
 LAYERS = ("palm", "nail", "nail_tip", "detail", "warmth", "lines", "veins", "hair")
@@ -95,17 +93,8 @@ class SkinLook:
 def hand_chart() -> SkinChart:
     """The chart of the open hand, the same for both sides."""
     model = load_open_hand("right")
-    pixels = np.stack([model.uv[:, 0] * SIZE - 0.5, (1 - model.uv[:, 1]) * SIZE - 0.5], axis=-1)
-    drawn = rasterise(pixels, np.ones(len(pixels)), model.uv_faces, (SIZE, SIZE), cull=False)
-    corners = model.faces[drawn.face[drawn.mask]]
-    weights = drawn.barycentric[drawn.mask][..., None].astype(np.float64)
-
-    def over_texels(values: Array) -> Array:
-        return (values[corners] * weights).sum(axis=-2)
-
-    positions = over_texels(model.template)
-    normals = over_texels(vertex_normals(model.template, model.faces))
-    skin_weights = over_texels(model.weights)
+    texels = hand_texels(model)
+    positions, normals, skin_weights = texels.positions, texels.normals, texels.weights
     layers = _common_layers(positions, normals)
     layers["nail"] = nails(positions, normals, model)
     layers["nail_tip"] = layers["nail"] * _nail_tip(positions, model)
@@ -115,8 +104,8 @@ def hand_chart() -> SkinChart:
     layers["veins"] *= skin_weights[:, 0]
     layers["hair"] *= 0.35 * skin_weights[:, 0]
     source = np.full((SIZE, SIZE), -1, dtype=np.int32)
-    source[drawn.mask] = np.arange(len(positions))
-    away, nearest = distance_transform_edt(~drawn.mask, return_indices=True)
+    source[texels.mask] = np.arange(len(positions))
+    away, nearest = distance_transform_edt(~texels.mask, return_indices=True)
     source = np.where(away < 7, source[nearest[0], nearest[1]], -1).astype(np.int32)
     return _chart((SIZE, SIZE), source, layers, positions, _bands(positions, skin_weights, model))
 
