@@ -34,10 +34,10 @@ from bench import BOTH_VIEWS, CORES, Clip, Scorecard, command_line, temugeb, use
 from numpy.typing import NDArray
 from picture import PHOTOGRAPHS
 
-from handloom.datasets.sample import FIRST_PART, PARTS
+from handloom.datasets.sample import hand_pixels
 from handloom.detection import BodyDetector, HandDetector
 from handloom.detection.colorhandpose import ColorHandPoseDetector, Weights, find_weights
-from handloom.detection.colorhandpose.crop import around, from_image
+from handloom.detection.colorhandpose.crop import around
 from handloom.detection.colorhandpose.detector import MARGIN
 from handloom.evaluation.masks import box_iou, mask_iou
 from handloom.pictures.search import HandSearch
@@ -197,14 +197,6 @@ def mask_boxes(detector: ColorHandPoseDetector, picture: Pictured) -> list[Array
     return [hand.box for hand in detector.hands(picture.image)[: len(picture.hands)]]
 
 
-def mask_of(detector: ColorHandPoseDetector, image: Image) -> NDArray[np.bool_]:
-    """(H, W) hand or not, at the picture's resolution."""
-    probability, frame = detector.segment(image)
-    back, size = from_image(frame, len(probability)), (image.shape[1], image.shape[0])
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return cv2.warpAffine(probability, back, size, flags=flags) > 0.5
-
-
 def box_overlap(detector: ColorHandPoseDetector, picture: Pictured) -> float:
     """IoU of the surest hand's box and the nearest of the mask's."""
     true = _clipped(box_of(picture.hands[0]), picture.image)
@@ -226,9 +218,9 @@ def masks_bar(detector: ColorHandPoseDetector, pictures: Sequence[Pictured]) -> 
         for sample in draw_sample(Recipe(image_size=MADE_SIZE), SEED, index):
             assert sample.image is not None
             assert sample.parts is not None
-            true = (sample.parts >= FIRST_PART["left"]) & (sample.parts < FIRST_PART["right"] + PARTS)
+            true = hand_pixels(sample.parts)
             if true.any():
-                made.append(float(mask_iou(mask_of(detector, sample.image), true)))
+                made.append(float(mask_iou(detector.mask(sample.image), true)))
         index += 1
     card.add(
         f"{len(made)} generated pictures: mean IoU of the masks", "", float(np.mean(made)), at_least=BAR_MASKS
@@ -286,7 +278,7 @@ def _tile(detector: ColorHandPoseDetector, picture: Pictured) -> Image:
     image = np.ascontiguousarray(picture.image)
     regions = detector.find(image)[: len(picture.hands)]
     outlines, _ = cv2.findContours(
-        mask_of(detector, image).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
+        detector.mask(image).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
     )
     readings = []
     for region in regions:

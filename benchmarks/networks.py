@@ -3,9 +3,11 @@
 python benchmarks/networks.py [--only weights|overfit|speed] [--networks posenet ...] [--device cuda]
 
 Weights: their number against the paper's tables. Overfit: every network and variant learns 16 made crops by
-heart; the paper's image networks see crops of 128 px on a processor (256 px with ``--device cuda``), as
-PoseNet would take hours there. Speed: the small variant, exported to ONNX with weights as they begin, as
-the detector that `handloom track` runs: mask of the picture, crop, maps, joints in space.
+heart; the paper's image networks see crops of 96 px on a processor (256 px with ``--device cuda``), as they
+would take hours there. Its masks are enlarged from cells of 8 px, which cannot show a finger of a small crop:
+a mask's IoU counts as a share of the best that cells of its size can reach, found by optimising the cells.
+Speed: the small variant, exported to ONNX with weights as they begin, as the detector that `handloom track`
+runs: mask of the picture, crop, maps, joints in space.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -40,8 +43,11 @@ from handloom.training.task import Part
 
 WEIGHTS = {"handsegnet": 13_601_986, "posenet": 17_518_847, "poseprior": 1_637_279, "viewpoint": 2_238_403}
 SAMPLES, SEED = 16, 11
+PAPER_SIDE_CPU = 96  # of crops, pixels
+PAPER_CELL = 8
 PARTS = ("weights", "overfit", "speed")
-# Share of pixels and of joints, square error of coordinates, degrees (§1.16; the mask's bar is our own).
+# Share of what a mask can reach, share of joints, square error of coordinates, degrees (§1.16; the mask's bar
+# is our own).
 BAR_IOU, BAR_PCK, BAR_MSE, BAR_DEG = 0.95, 1.0, 1e-3, 3.0
 PCK_PX = 5.0
 BAR_RATE, BAR_LOAD_S = 30.0, 1.0
@@ -80,7 +86,7 @@ def weights() -> bool:
     return card.show()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Samples:
     """Made crops and all that is true of them; coordinates are pixels of the crop."""
 
@@ -153,9 +159,31 @@ def _mask_loss(network: nn.Module, s: Samples, rows: Tensor) -> Tensor:
 
 def _iou(network: nn.Module, s: Samples) -> float:
     logits = torch.cat([network(picture[None]) for picture in s.pictures])
+    # The paper's network enlarges its cells itself.
+    cells = s.size // PAPER_CELL if logits.shape[-1] == s.size else logits.shape[-1]
+    return _overlap(logits, s) / _best_overlap(s, cells)
+
+
+def _overlap(logits: Tensor, s: Samples) -> float:
     large = nn.functional.interpolate(logits, s.masks.shape[-2:], mode="bilinear", align_corners=False)
     found, true = large[:, 1] > large[:, 0], s.masks > 0.5
     return float(((found & true).sum((1, 2)) / (found | true).sum((1, 2))).mean())
+
+
+@cache
+def _best_overlap(s: Samples, cells: int) -> float:
+    """IoU of masks enlarged from free cells, 0.925 for 8 px of 96."""
+    logits = torch.zeros(SAMPLES, 2, cells, cells, device=s.masks.device, requires_grad=True)
+    optimiser = torch.optim.Adam([logits], 0.3)
+    with torch.enable_grad():
+        for _ in range(300):
+            large = nn.functional.interpolate(
+                logits, s.masks.shape[-2:], mode="bilinear", align_corners=False
+            )
+            optimiser.zero_grad()
+            losses.segmentation_loss(large, s.masks, dice=1.0).backward()
+            optimiser.step()
+    return _overlap(logits, s)
 
 
 def _pose_loss(network: nn.Module, s: Samples, rows: Tensor) -> Tensor:
@@ -206,12 +234,12 @@ def _degrees(network: nn.Module, s: Samples) -> float:
 # The paper's rates are for tens of thousands of steps.
 TRIALS = {
     "handsegnet": Trial(
-        "IoU of the masks", _mask_loss, _iou, {"at_least": BAR_IOU}, {"paper": 1e-4, "small": 2e-3},
-        {"paper": 4, "small": 16}, 600,
+        "IoU of the masks, of its best", _mask_loss, _iou, {"at_least": BAR_IOU},
+        {"paper": 1e-4, "small": 2e-3}, {"paper": 4, "small": 16}, 800,
     ),
     "posenet": Trial(
         f"joints within {PCK_PX:g} px of 256", _pose_loss, _pck, {"at_least": BAR_PCK},
-        {"paper": 1e-4, "small": 2e-3}, {"paper": 4, "small": 16}, 1500,
+        {"paper": 1e-4, "small": 2e-3}, {"paper": 4, "small": 16}, 1200,
     ),
     "poseprior": Trial(
         "square error", _prior_loss, _mse, {"at_most": BAR_MSE}, {"paper": 3e-4, "small": 1e-3},
@@ -227,7 +255,10 @@ CHECK_EVERY = 20
 
 def overfit(networks: list[str], variants: list[str], device: str) -> bool:
     card = Scorecard(f"{SAMPLES} made crops learnt by heart", ("side, px", "steps", "seconds", "reached"))
-    sizes = {"paper": 256 if device != "cpu" else 128, "small": info("posenet", "small").size[0]}
+    sizes = {
+        "paper": PAPER_SIDE if device != "cpu" else PAPER_SIDE_CPU,
+        "small": info("posenet", "small").size[0],
+    }
     for variant in variants:
         data = samples(sizes[variant], device)
         for name in networks:
@@ -246,6 +277,10 @@ def _learn(name: str, variant: str, trial: Trial, data: Samples, device: str) ->
     has_backbone = variant == "small" and name in ("handsegnet", "posenet")
     network = build(name, variant, pretrained=has_backbone).to(device)
     optimiser = torch.optim.Adam(network.parameters(), trial.rate[variant])
+    # In the second half the rate falls, or single steps would undo what is nearly known by heart.
+    falling = torch.optim.lr_scheduler.LambdaLR(
+        optimiser, lambda step: min(1.0, max(2 * (1 - step / trial.steps), 0.02))
+    )
     rows = np.random.default_rng(SEED)
     value = float("nan")
     for step in range(1, trial.steps + 1):
@@ -256,6 +291,7 @@ def _learn(name: str, variant: str, trial: Trial, data: Samples, device: str) ->
         optimiser.zero_grad()
         trial.loss(network, data, chosen).backward()
         optimiser.step()
+        falling.step()
         if step % CHECK_EVERY == 0:
             network.eval()
             with torch.no_grad():

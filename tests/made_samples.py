@@ -69,7 +69,7 @@ def made_sample(
     normals = np.where(np.isnan(depth)[..., None], np.nan, np.array([0.0, 0.6, -0.8])).astype(np.float32)
     return Sample(
         f"made/{number:05d}", image, camera, hands, parts, depth, normals,
-        moment=f"moment {number}", conditions={"tone": "III", "light": 0.5},
+        moment=f"moment {number}", frame=("made", number), conditions={"tone": "III", "light": 0.5},
     )  # fmt: skip
 
 

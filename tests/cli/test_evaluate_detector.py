@@ -96,6 +96,7 @@ def test_rhd_beside_the_published_figures(rhd: Path, weights: Path, tmp_path: Pa
     assert rows["whole pipeline", "2D median, px of the picture"]["ours"] < 8.0
     assert rows["true score maps", "3D median, mm"]["published"] == {"paper": 18.84}
     assert rows["whole pipeline", "3D mean, mm"]["ours"] < 1.0
+    assert rows["mask of all hands", "mean IoU"]["ours"] > 0.9
     for word in ("18.84", "17.04", "5 pictures of the folder", "variant 'made'"):
         assert word in " ".join(result.output.split())
     for name in ("true_crops", "whole_pipeline", "true_score_maps"):
@@ -121,6 +122,7 @@ def test_another_detector_is_held_beside_the_same_figures(rhd: Path, tmp_path: P
     rows = _rows(out)
     assert ("true crops", "3D mean, mm") in rows
     assert ("true score maps", "3D mean, mm") not in rows
+    assert ("mask of all hands", "mean IoU") not in rows
     assert "Another method: mediapipe" in result.output
 
 

@@ -97,6 +97,9 @@ def test_extrinsics_lead_from_the_camera_to_the_master(folder: Path) -> None:
     np.testing.assert_allclose(first.T_camera_world[:3, :3], TURN.T, atol=1e-9)
     np.testing.assert_allclose(second.T_camera_world, np.eye(4), atol=1e-12)
     assert dataset.labels(0).moment == dataset.labels(2).moment != dataset.labels(1).moment
+    (video, first), (other, second) = dataset.labels(0).frame, dataset.labels(1).frame
+    assert (video, first + 1) == (other, second)
+    assert dataset.labels(2).frame[0] != video
 
 
 def test_255_is_the_hand_and_other_numbers_are_objects(folder: Path) -> None:

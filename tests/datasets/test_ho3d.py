@@ -58,6 +58,7 @@ def test_axes_are_opengls_and_joints_manos_with_tips(tmp_path: Path) -> None:
     np.testing.assert_allclose(hand.xyz, TRUE, atol=1e-6)
     assert (hand.xyz[:, 2] > 0).all()
     assert hand.side == "right"
+    assert Ho3d(tmp_path).labels(0).frame == Ho3d(tmp_path)[0].frame == ("ABF10", 7)
     expected = TRUE @ K.T
     np.testing.assert_allclose(hand.xy, expected[:, :2] / expected[:, 2:], atol=1e-3)
 

@@ -141,7 +141,9 @@ def test_box_is_of_the_hand_only_where_there_is_one_hand(folder: Path) -> None:
 def test_kinds_of_pictures_can_be_chosen(folder: Path) -> None:
     assert len(InterHand(folder)) == 2
     assert InterHand(folder, hands="single").labels(0).conditions["hand_type"] == "left"
-    assert InterHand(folder, hands="interacting").labels(0).moment == "7/21"
+    picture = InterHand(folder, hands="interacting").labels(0)
+    assert picture.moment == "7/21"
+    assert picture.frame == ("7/0012_pray/400002", 21)
     with pytest.raises(ValueError, match="both"):
         InterHand(folder, hands="both")
 

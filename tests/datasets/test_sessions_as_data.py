@@ -72,6 +72,8 @@ def test_every_view_of_every_frame_with_a_hand_is_a_sample(tracked: Path) -> Non
     assert len(dataset) == 15
     assert [hand.side for hand in dataset.labels(3).hands] == ["left"]
     assert dataset.labels(0).moment == dataset.labels(8).moment == "0"
+    assert dataset.labels(0).frame == ("cam0", 0)
+    assert dataset.labels(8).frame == ("cam1", 0)
     assert dataset.labels(1).conditions["time_s"] == pytest.approx(1 / 30)
 
 

@@ -64,6 +64,8 @@ def test_right_view_sees_the_hand_a_baseline_further_left(folder):
     x, z = right.hands[0].xyz[:, 0], right.hands[0].xyz[:, 2]
     np.testing.assert_allclose(right.hands[0].xy[:, 0], fx * x / z + cx, atol=1e-9)
     assert left.moment == right.moment == "B1Random/1"
+    assert left.frame[1] == right.frame[1] == 1
+    assert left.frame[0] != right.frame[0]
 
 
 def test_colour_view_has_the_labels_of_the_depth_camera_moved(folder):

@@ -35,7 +35,8 @@ def test_all_of_a_sample_comes_back(tmp_path):
         found, truth = read[n], samples[n]
         assert found.key == truth.key
         assert found.camera.allclose(truth.camera, 0.0)
-        assert (found.moment, found.conditions) == (truth.moment, truth.conditions)
+        for what in ("moment", "frame", "conditions"):
+            assert getattr(found, what) == getattr(truth, what)
         np.testing.assert_array_equal(found.image, truth.image)
         np.testing.assert_array_equal(found.parts, truth.parts)
         np.testing.assert_allclose(found.depth, truth.depth, atol=5.1e-5)
@@ -58,9 +59,10 @@ def test_what_a_sample_lacks_stays_missing(tmp_path):
     bare = made_sample(0)
     hand = replace(bare.hands[0], visible=None, box=None, vertices=None, faces=None, parameters=None)
     hand.xyz[3] = np.nan
-    bare = replace(bare, hands=(hand,), parts=None, depth=None, normals=None, camera=None, moment=None)
+    nothing = dict.fromkeys(("parts", "depth", "normals", "camera", "moment", "frame"))
+    bare = replace(bare, hands=(hand,), **nothing)
     read = shards(tmp_path / "set", [bare])
-    assert {"parts", "depth", "normals", "camera", "moment", "visible", "box", "mano"} <= set(read.lacks)
+    assert {*nothing, "visible", "box", "mano"} <= set(read.lacks)
     found = read[0]
     assert np.isnan(found.hands[0].xyz[3]).all()
     assert found.camera is None

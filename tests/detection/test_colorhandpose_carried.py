@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from handloom.datasets.sample import hand_pixels
 from handloom.detection.colorhandpose import ColorHandPoseDetector, find_weights
 from handloom.detection.colorhandpose.weights import NETWORKS
+from handloom.evaluation.masks import mask_iou
 from handloom.synthesis.pictures import Recipe, draw_sample
 
 RECIPE = Recipe(image_size=(256, 256), hands={"one": 1.0})
@@ -20,7 +22,7 @@ def samples():
         (sample,) = draw_sample(RECIPE, 77_000, index)
         (hand,) = sample.hands
         if np.isfinite(hand.xy).all() and (hand.xy > 4).all() and (hand.xy < 251).all():
-            found.append((sample.image, hand.xy))
+            found.append((sample.image, hand.xy, hand_pixels(sample.parts)))
     return found[:12]
 
 
@@ -37,11 +39,16 @@ def test_all_networks_are_carried_and_unchanged():
 
 def test_hands_are_found_where_they_are(detector, samples):
     hits = 0
-    for image, xy in samples:
+    for image, xy, _ in samples:
         centre = xy.mean(axis=0)
         regions = detector.find(image)[:1]
         hits += any(abs(r.x - centre[0]) < r.size / 2 and abs(r.y - centre[1]) < r.size / 2 for r in regions)
     assert hits >= 0.7 * len(samples)
+
+
+def test_masks_are_the_hands(detector, samples):
+    ious = [mask_iou(detector.mask(image), true) for image, _, true in samples]
+    assert np.median(ious) > 0.75
 
 
 def test_joints_are_read_near_where_they_are(detector, samples):
@@ -49,13 +56,13 @@ def test_joints_are_read_near_where_they_are(detector, samples):
     off = [
         np.linalg.norm(detector.read(image, detector.region_of(xy)).xy - xy, axis=1).mean()
         / np.ptp(xy, axis=0).max()
-        for image, xy in samples
+        for image, xy, _ in samples
     ]
     assert np.median(off) < 0.12
 
 
 def test_a_reading_has_joints_in_space_of_a_hands_size(detector, samples):
-    image, xy = samples[0]
+    image, xy, _ = samples[0]
     world = detector.read(image, detector.region_of(xy)).world
     assert 0.12 < np.linalg.norm(world[12] - world[0]) + 0.08 < 0.35
 

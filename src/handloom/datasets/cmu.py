@@ -33,6 +33,7 @@ SPLITS = {
 PANOPTIC_LABELS = "hands_v143_14817.json"
 _LACKS = (
     "camera", "xyz", "visible", "parts", "depth", "normals", "vertices", "mano", "parameters", "moment",
+    "frame",
 )  # fmt: skip
 
 

@@ -54,6 +54,7 @@ _LACKS: tuple[str, ...] = (
     "mano",
     "parameters",
     "moment",
+    "frame",
 )
 
 _FOLDERS = (

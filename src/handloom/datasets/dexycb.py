@@ -137,7 +137,7 @@ class DexYcb:
         sequence = f"{take.folder.parent.name}/{take.folder.name}"
         return Sample(
             self._key(take, frame), image, self._camera(take), hands, parts, depth,
-            moment=f"{sequence}/{frame}",
+            moment=f"{sequence}/{frame}", frame=(f"{sequence}/{take.serial}", frame),
             conditions={"subject": take.folder.parent.name, "sequence": sequence, "camera": take.serial},
         )  # fmt: skip
 

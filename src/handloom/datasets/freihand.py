@@ -154,7 +154,7 @@ class FreiHand:
         return ManoParameters(values[:48], values[48:58], np.full(3, np.nan), flat_hand_mean=False)
 
     def _missing(self, labelled: bool) -> tuple[str, ...]:
-        lacks = ["visible", "finger parts", "depth", "normals", "faces", "parameters", "moment"]
+        lacks = ["visible", "finger parts", "depth", "normals", "faces", "parameters", "moment", "frame"]
         lacks += [] if labelled else ["xy", "xyz"]
         lacks += ["mano.translation"] if self._mano is not None else ["mano"]
         lacks += [] if self._vertices is not None else ["vertices"]

@@ -94,7 +94,9 @@ class Ho3d:
             conditions: dict[str, str | float] = {"sequence": key.split("/")[0]}
             if content.get("objName") is not None:
                 conditions["object"] = str(content["objName"])
-        return Sample(key, None, camera, hands, conditions=conditions)
+            sequence, number = key.split("/")
+            frame = sequence, int(number)
+        return Sample(key, None, camera, hands, frame=frame, conditions=conditions)
 
     def __getitem__(self, index: int) -> Sample:
         """A picture, its depth map where there is one, and its labels."""
@@ -104,8 +106,9 @@ class Ho3d:
         depth_file = self._file(index, "depth", ".png")
         depth = decoded_depth(read_image(depth_file)) if depth_file.exists() else None
         return Sample(
-            labels.key, image, labels.camera, labels.hands, depth=depth, conditions=labels.conditions
-        )
+            labels.key, image, labels.camera, labels.hands, depth=depth, frame=labels.frame,
+            conditions=labels.conditions,
+        )  # fmt: skip
 
     def _file(self, index: int, kind: str, suffix: str) -> Path:
         sequence, number = self._keys[index].split("/")

@@ -115,6 +115,7 @@ class InterHand:
         with reading(self._data.path, "The annotation file"):
             capture, frame, name = str(image["capture"]), str(image["frame_idx"]), str(image["camera"])
             valid = numbers(annotation["joint_valid"], (2 * len(ORDER),), "joint_valid") > 0
+            number = int(image["frame_idx"])
             sides = SIDES_OF[annotation["hand_type"]]
             box = numbers(annotation["bbox"], (4,), "bbox")
             size = (int(image["width"]), int(image["height"]))
@@ -141,8 +142,9 @@ class InterHand:
             mano, vertices, faces = self._fit(camera, capture, frame, side)
             labels.append(HandLabel(side, xy, xyz, box=edges, vertices=vertices, faces=faces, mano=mano))
         return Sample(
-            self._keys[index], None, camera, tuple(labels), moment=f"{capture}/{frame}", conditions=conditions
-        )
+            self._keys[index], None, camera, tuple(labels), moment=f"{capture}/{frame}",
+            frame=(f"{capture}/{conditions['sequence']}/{name}", number), conditions=conditions,
+        )  # fmt: skip
 
     def __getitem__(self, index: int) -> Sample:
         """A picture and its labels."""
@@ -156,7 +158,7 @@ class InterHand:
         path = next((place for place in places if place.is_file()), places[0])
         return Sample(
             labels.key, read_image(path), labels.camera, labels.hands, moment=labels.moment,
-            conditions=labels.conditions,
+            frame=labels.frame, conditions=labels.conditions,
         )  # fmt: skip
 
     def _camera(self, capture: str, name: str, size: tuple[int, int]) -> Camera:

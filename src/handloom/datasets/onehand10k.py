@@ -41,7 +41,7 @@ class OneHand10K:
     name = "onehand10k"
     lacks = (
         "side", "camera", "xyz", "visible", "parts", "depth", "normals", "vertices", "mano", "parameters",
-        "moment",
+        "moment", "frame",
     )  # fmt: skip
 
     def __init__(self, path: str | Path, split: str | None = None) -> None:

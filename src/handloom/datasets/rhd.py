@@ -67,7 +67,7 @@ class Rhd:
     """
 
     name = "rhd"
-    lacks = ("vertices", "faces", "mano", "parameters", "normals", "moment")
+    lacks = ("vertices", "faces", "mano", "parameters", "normals", "moment", "frame")
 
     def __init__(self, path: str | Path, split: str | None = None) -> None:
         self.folder = Path(path)

@@ -26,6 +26,11 @@ PARTS = 16
 RHD divides the range likewise."""
 
 
+def hand_pixels(parts: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """(H, W) where ``Sample.parts`` has hands."""
+    return np.asarray(parts >= min(FIRST_PART.values()))
+
+
 @dataclass(frozen=True, eq=False)
 class ManoParameters:
     """A hand as MANO writes it.
@@ -102,6 +107,8 @@ class Sample:
         depth: (H, W) float32 metres along the optical axis, NaN where unknown.
         normals: (H, W, 3) float32 unit vectors in the camera's axes, NaN where unknown.
         moment: names pictures of one moment, taken by several cameras.
+        frame: of which video this is a picture, and its number there; None for pictures that do not follow
+            each other.
         conditions: what else is known: tone, light, occlusion, subject, …
     """
 
@@ -113,6 +120,7 @@ class Sample:
     depth: NDArray[np.float32] | None = None
     normals: NDArray[np.float32] | None = None
     moment: str | None = None
+    frame: tuple[str, int] | None = None
     conditions: dict[str, str | float] = field(default_factory=dict)
 
 

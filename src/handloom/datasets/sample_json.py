@@ -25,6 +25,7 @@ def sample_to_json(sample: Sample) -> dict[str, Any]:
         "camera": None if sample.camera is None else _camera(sample.camera),
         "hands": [_hand(hand) for hand in sample.hands],
         "moment": sample.moment,
+        "frame": sample.frame,
         "conditions": dict(sample.conditions),
     }
 
@@ -44,6 +45,7 @@ def sample_from_json(content: Any, key: str) -> Sample:
         None if camera is None else _camera_from(camera),
         tuple(_hand_from(hand) for hand in content["hands"]),
         moment=content["moment"],
+        frame=_frame_from(content.get("frame")),
         conditions=dict(content["conditions"]),
     )
 
@@ -56,6 +58,13 @@ def plain(values: ArrayLike) -> Any:
     entries = array.astype(object)
     entries[np.isnan(array)] = None
     return entries.tolist()
+
+
+def _frame_from(content: Any) -> tuple[str, int] | None:
+    if content is None:
+        return None
+    video, number = content
+    return str(video), int(number)
 
 
 def _camera(camera: Camera) -> dict[str, Any]:

@@ -113,6 +113,7 @@ class SessionHands:
             camera,
             hands,
             moment=str(frame),
+            frame=(camera.name, frame),
             conditions={
                 "view": camera.name, "frame": float(frame), "time_s": float(self.session.times_s[t])
             },
@@ -137,8 +138,9 @@ class SessionHands:
                 "Give the recording that the session was tracked from.",
             )
         return Sample(
-            labels.key, image, camera, labels.hands, moment=labels.moment, conditions=labels.conditions
-        )
+            labels.key, image, camera, labels.hands, moment=labels.moment, frame=labels.frame,
+            conditions=labels.conditions,
+        )  # fmt: skip
 
     def _recorded(self, view: str) -> Path | None:
         """Where the session's record says the recording of a view is."""

@@ -118,7 +118,8 @@ class Stb:
         hand = HandLabel("left", xy, points @ T[:3, :3].T + T[:3, 3], box=tight_box(xy), root="palm")
         return Sample(
             self._key(sequence, number, view), None, camera, (hand,),
-            moment=f"{sequence}/{number}", conditions={"sequence": sequence, "background": sequence[:2]},
+            moment=f"{sequence}/{number}", frame=(f"{sequence}/{view}", number),
+            conditions={"sequence": sequence, "background": sequence[:2]},
         )  # fmt: skip
 
     def __getitem__(self, index: int) -> Sample:
@@ -128,7 +129,7 @@ class Stb:
         path = plain if plain.exists() else self.folder / "images" / f"{labels.key}.png"
         return Sample(
             labels.key, read_image(path if path.exists() else plain), labels.camera, labels.hands,
-            moment=labels.moment, conditions=labels.conditions,
+            moment=labels.moment, frame=labels.frame, conditions=labels.conditions,
         )  # fmt: skip
 
     def _of(self, sequence: str, rig: str) -> Array:

@@ -177,7 +177,7 @@ class WebDataset:
         labels, places = self.labels(0), self._places[0]
         maps = {"parts": "parts.png", "depth": "depth.png", "normals": "normals.png"}
         lacks = [what for what, file in maps.items() if file not in places or not self._with_maps]
-        lacks += [what for what in ("camera", "moment") if getattr(labels, what) is None]
+        lacks += [what for what in ("camera", "moment", "frame") if getattr(labels, what) is None]
         asked = ("visible", "box", "vertices", "faces", "mano", "parameters")
         for hand in labels.hands[:1]:
             lacks += [what for what in asked if getattr(hand, what) is None]

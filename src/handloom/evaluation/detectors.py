@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 
 from handloom.datasets.orders import wrist_of
 from handloom.datasets.rhd import dominant_hand
-from handloom.datasets.sample import DataSet, HandLabel, Sample
+from handloom.datasets.sample import DataSet, HandLabel, Sample, hand_pixels
 from handloom.detection import Detector, Reading, Region
 from handloom.detection.colorhandpose import ColorHandPoseDetector
 from handloom.detection.colorhandpose.crop import from_image
 from handloom.detection.colorhandpose.scoremaps import gaussian_maps
 from handloom.errors import DataSetError
 from handloom.evaluation.hands import Hands, J, hands_of
+from handloom.evaluation.masks import mask_iou
 from handloom.progress import SILENT, Progress
 
 Array = NDArray[np.float64]
@@ -46,12 +47,15 @@ class DetectorRun:
         crop_px: (N,) pixels of a 256 px crop in a pixel of the picture, for the crop around the true
             keypoints.
         right: (N,) probability of a right hand as read in the true crop.
+        mask_iou: (N,) of the detector's mask and the true one, of all hands of the picture; NaN where one of
+            the two does not exist.
     """
 
     truth: Hands
     predictions: Mapping[str, Hands]
     crop_px: Array
     right: Array
+    mask_iou: Array
 
 
 def run_detector(dataset: DataSet, detector: Detector, progress: Progress = SILENT) -> DetectorRun:
@@ -65,6 +69,7 @@ def run_detector(dataset: DataSet, detector: Detector, progress: Progress = SILE
     samples: list[Sample] = []
     crops: list[Region] = []
     right: list[float] = []
+    masks: list[float] = []
     rows: dict[str, list[tuple[Sample, Reading]]] = {way: [] for way in WAYS}
     with progress.task("pictures", total=len(dataset), unit="pictures") as task:
         for index in range(len(dataset)):
@@ -81,6 +86,7 @@ def run_detector(dataset: DataSet, detector: Detector, progress: Progress = SILE
             samples.append(own)
             crops.append(region)
             right.append(reading.right)
+            masks.append(_mask_iou(detector, sample))
             rows[TRUE_CROPS].append((own, reading))
             found = detector.find(sample.image)
             if found:
@@ -98,6 +104,7 @@ def run_detector(dataset: DataSet, detector: Detector, progress: Progress = SILE
         {way: _as_hands(found) for way, found in rows.items() if found},
         np.array([CROP_PX / region.size for region in crops]),
         np.array(right),
+        np.array(masks),
     )
 
 
@@ -111,6 +118,12 @@ def _read(detector: Detector, image: NDArray[np.uint8], region: Region, side: st
     if isinstance(detector, ColorHandPoseDetector):
         return detector.read(image, region, side)
     return detector.read(image, region)
+
+
+def _mask_iou(detector: Detector, sample: Sample) -> float:
+    if sample.parts is None or sample.image is None or not isinstance(detector, ColorHandPoseDetector):
+        return np.nan
+    return float(mask_iou(detector.mask(sample.image), hand_pixels(sample.parts)))
 
 
 def _lifted(detector: Detector, region: Region, xy: Array, hand: HandLabel, side: str) -> Array | None:

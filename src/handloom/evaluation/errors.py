@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from handloom.evaluation.alignment import procrustes_aligned
 from handloom.evaluation.hands import Hands
-from handloom.evaluation.joints import auc, distances, mean, pck, summary
+from handloom.evaluation.joints import auc, distances, mean, pck, per_joint_mean, summary
+from handloom.evaluation.motion import following
 from handloom.evaluation.protocols import Protocol, Thresholds
 from handloom.evaluation.surface import f_scores
 from handloom.evaluation.two_hands import relative_root_errors
@@ -20,6 +21,7 @@ Flags = NDArray[np.bool_]
 
 MM = 1000.0
 PIXELS = "2D EPE"
+ACCELERATION = "acceleration error, mm/frame²"
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +33,8 @@ class HandErrors:
         px: (N, 21) distances in the picture; None where the protocol or the truth has none.
         f: (N, K) F-scores at the protocol's thresholds, of meshes as they are and aligned.
         relative_root_mm: (N,) errors of the wrists to each other, at the right hand's row; NaN elsewhere.
+        acceleration_mm: (N,) errors of the second differences over time about this frame; None without
+            three frames that follow each other.
         notes: why something that the protocol asks for was not measured.
     """
 
@@ -38,6 +42,7 @@ class HandErrors:
     px: Array | None
     f: Mapping[str, Array]
     relative_root_mm: Array | None
+    acceleration_mm: Array | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -65,7 +70,8 @@ def measure(protocol: Protocol, predictions: Hands, truth: Hands) -> HandErrors:
     if protocol.pixels is not None and np.isfinite(truth.xy).any():
         px = distances(predictions.xy, truth.xy, seen)
     relative = relative_roots(predictions, truth) if protocol.two_hands else None
-    return HandErrors(mm, px, f, relative, tuple(notes))
+    acceleration = accelerations(predictions, truth) if mm else None
+    return HandErrors(mm, px, f, relative, acceleration, tuple(notes))
 
 
 def figures(protocol: Protocol, errors: HandErrors, truth: Hands, rows: Flags) -> dict[str, float]:
@@ -100,6 +106,8 @@ def figures(protocol: Protocol, errors: HandErrors, truth: Hands, rows: Flags) -
         table[f"{PIXELS} AUC {_range(protocol.pixels, 1.0)} px"] = auc(curve, protocol.pixels.values)
     if errors.relative_root_mm is not None:
         table["MRRPE, mm"] = mean(errors.relative_root_mm[rows])
+    if errors.acceleration_mm is not None:
+        table[ACCELERATION] = mean(errors.acceleration_mm[rows])
     return table
 
 
@@ -125,7 +133,7 @@ def filled(predictions: Hands, truth: Hands) -> Hands:
         vertices = np.where(np.isfinite(vertices), vertices, 0.0)
     return Hands(
         truth.keys, predictions.sides, xyz, xy, predictions.visible, vertices, predictions.right,
-        truth.conditions, predictions.root,
+        truth.conditions, root=predictions.root,
     )  # fmt: skip
 
 
@@ -180,15 +188,37 @@ def relative_roots(predictions: Hands, truth: Hands) -> Array:
     At the right hand's row; NaN elsewhere, and where one of the wrists is not known.
     """
     errors = np.full(len(truth), np.nan)
+    ours, theirs = predictions.xyz[:, 0], truth.xyz[:, 0]
+    for left, right in side_pairs(truth):
+        apart = relative_root_errors(ours[left], ours[right], theirs[left], theirs[right])
+        errors[right] = MM * float(apart)
+    return errors
+
+
+def side_pairs(truth: Hands) -> list[tuple[int, int]]:
+    """Rows of the left and the right hand of every sample that has both."""
     rows: dict[str, dict[str, int]] = {}
     for row, (key, side) in enumerate(zip(truth.keys, truth.sides, strict=True)):
         rows.setdefault(key, {})[side] = row
-    for pair in rows.values():
-        if {"left", "right"} <= set(pair):
-            left, right = pair["left"], pair["right"]
-            ours, theirs = predictions.xyz[:, 0], truth.xyz[:, 0]
-            apart = relative_root_errors(ours[left], ours[right], theirs[left], theirs[right])
-            errors[right] = MM * float(apart)
+    return [(pair["left"], pair["right"]) for pair in rows.values() if {"left", "right"} <= set(pair)]
+
+
+def accelerations(predictions: Hands, truth: Hands) -> Array | None:
+    """(N,) mean distance of second differences over time about each row's frame, relative to the root.
+
+    NaN where a frame beside it or one of the predictions is missing; None where no three frames of a video
+    follow each other.
+    """
+    before, here, after = following(truth)
+    if not len(here) or not np.isfinite(truth.xyz).any():
+        return None
+    errors = np.full(len(truth), np.nan)
+    second = []
+    for hands in (predictions, truth):
+        xyz = hands.xyz - hands.xyz[:, :1]
+        second.append(xyz[before] - 2 * xyz[here] + xyz[after])
+    # The root itself stands still by this.
+    errors[here] = MM * per_joint_mean(np.linalg.norm(second[0] - second[1], axis=-1)[:, 1:].T)
     return errors
 
 

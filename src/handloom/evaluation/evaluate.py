@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 
 from handloom.evaluation.baselines import MeanPose, mean_pose, zeros
 from handloom.evaluation.conditions import ConditionRow, condition_rows
+from handloom.evaluation.contact import contact
 from handloom.evaluation.diagnosis import Finding, diagnose
 from handloom.evaluation.errors import (
     PIXELS,
     HandErrors,
+    accelerations,
     curve_of,
     figures,
     filled,
@@ -136,6 +138,9 @@ def evaluate(
     if pose is not None:
         contenders[MEAN_POSE] = pose.for_hands(truth)
     measured = {name: measure(protocol, hands, truth) for name, hands in contenders.items()}
+    if measured[PREDICTED].acceleration_mm is not None:
+        # A hand that was not found did not jump to the camera and back.
+        measured[PREDICTED] = replace(measured[PREDICTED], acceleration_mm=accelerations(rows, truth))
     everyone = np.ones(len(truth), bool)
     tables = {name: figures(protocol, errors, truth, everyone) for name, errors in measured.items()}
     ours = measured[PREDICTED]
@@ -144,6 +149,8 @@ def evaluate(
         # The place of two hands to each other is known where both were found.
         seen = replace(ours, relative_root_mm=relative_roots(rows, truth))
         tables[PREDICTED] |= _handedness(predictions, truth)
+    touching, of_touching = contact(rows, truth)
+    tables[PREDICTED] |= touching
     per_joint = {n: per_joint_mean(v) for n, v in _joint_errors(protocol, ours).items()}
     main = next(iter(ours.mm), None)
     ranked = _hand_means(ours.px if main is None else ours.mm[main], len(truth))
@@ -154,7 +161,7 @@ def evaluate(
     return Result(
         protocol=protocol,
         figures=tables[PREDICTED],
-        found=figures(protocol, seen, truth, ~missing),
+        found=figures(protocol, seen, truth, ~missing) | touching,
         baselines={name: table for name, table in tables.items() if name != PREDICTED},
         groups={name: figures(protocol, ours, truth, own) for name, own in groups.items()},
         per_joint=per_joint,
@@ -164,7 +171,7 @@ def evaluate(
         coverage=coverage,
         findings=findings,
         mean_pose_of="" if pose is None else pose.source,
-        notes=(*notes, *ours.notes, *protocol.caution),
+        notes=(*notes, *ours.notes, *of_touching, *protocol.caution),
         keys=truth.keys,
         sides=truth.sides,
         errors_mm=ranked,

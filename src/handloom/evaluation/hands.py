@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from handloom.skeleton import HAND
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
+Triangles = NDArray[np.int64]
 
 J = len(HAND)
 _WRONG_SIDE = 1e6
@@ -35,6 +36,8 @@ class Hands:
         vertices: (N, V, 3) metres in the camera's axes; None where there are no meshes.
         right: (N,) probability that it is a right hand.
         conditions: what is known of the sample.
+        frames: of which video the sample is a picture, and its number there; empty where nobody knows.
+        faces: of the meshes, by side; none where they are not known.
         root: ``"wrist"``, or ``"palm"`` where joint 0 is the palm's centre.
     """
 
@@ -46,6 +49,8 @@ class Hands:
     vertices: Array | None = None
     right: Array | None = None
     conditions: tuple[Mapping[str, str | float], ...] = ()
+    frames: tuple[tuple[str, int] | None, ...] = ()
+    faces: Mapping[str, Triangles] = field(default_factory=dict)
     root: str = "wrist"
 
     def __post_init__(self) -> None:
@@ -70,6 +75,10 @@ class Hands:
         """What is known of the sample of one row."""
         return self.conditions[row] if self.conditions else {}
 
+    def frame(self, row: int) -> tuple[str, int] | None:
+        """Video and number of one row."""
+        return self.frames[row] if self.frames else None
+
     def take(self, rows: NDArray[np.intp] | Sequence[int]) -> Hands:
         """These rows; an index of −1 gives a row of which nothing is known."""
         index = np.asarray(rows, dtype=np.intp)
@@ -92,6 +101,7 @@ class Hands:
             vertices=None if self.vertices is None else pick(self.vertices),
             right=None if self.right is None else pick(self.right),
             conditions=tuple({} if k < 0 else self.condition(int(k)) for k in index),
+            frames=tuple(None if k < 0 else self.frame(int(k)) for k in index),
         )
 
     def rooted_at_palm(self) -> Hands:
@@ -131,6 +141,8 @@ def hands_of(samples: Sequence[Sample]) -> Hands:
         visible=np.stack([np.ones(J, bool) if h.visible is None else h.visible for h in labels]),
         vertices=_meshes(labels),
         conditions=tuple(sample.conditions for sample, _ in pairs),
+        frames=tuple(sample.frame for sample, _ in pairs),
+        faces={hand.side: hand.faces for hand in labels if hand.faces is not None},
         root=roots.pop(),
     )
 
@@ -159,6 +171,8 @@ def join(parts: Sequence[Hands]) -> Hands:
         np.concatenate(meshes) if same else None,
         np.concatenate(rights),
         tuple(part.condition(k) for part in parts for k in range(len(part))),
+        tuple(part.frame(k) for part in parts for k in range(len(part))),
+        parts[0].faces if same else {},
         parts[0].root,
     )
 

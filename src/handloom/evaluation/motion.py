@@ -5,9 +5,44 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from handloom.evaluation.hands import Hands
 from handloom.evaluation.joints import mean
 
 Array = NDArray[np.float64]
+Rows = NDArray[np.intp]
+
+
+def following(hands: Hands) -> tuple[Rows, Rows, Rows]:
+    """Rows of a hand in three frames of a video that follow each other: the first, the middle, the last.
+
+    Videos of which not every picture is in the set follow each other at its most frequent distance. A side
+    that two hands of a picture have is left out: nobody knows which is which in the next.
+    """
+    places: dict[tuple[str, str], dict[int, int]] = {}
+    twice: set[tuple[str, str, int]] = set()
+    for row, side in enumerate(hands.sides):
+        frame = hands.frame(row)
+        if frame is not None:
+            video, number = frame
+            own = places.setdefault((video, side), {})
+            if number in own:
+                twice.add((video, side, number))
+            own[number] = row
+    for video, side, number in twice:
+        del places[video, side][number]
+    gaps = [np.diff(sorted(own)) for own in places.values()]
+    steps, counts = np.unique(np.concatenate(gaps) if gaps else [], return_counts=True)
+    if not len(steps):
+        return (np.zeros(0, np.intp),) * 3
+    step = int(steps[np.argmax(counts)])
+    triples = [
+        (own[number - step], row, own[number + step])
+        for own in places.values()
+        for number, row in own.items()
+        if number - step in own and number + step in own
+    ]
+    first, middle, last = np.array(triples, np.intp).reshape(-1, 3).T
+    return first, middle, last
 
 
 def accelerations(xyz: ArrayLike) -> Array:

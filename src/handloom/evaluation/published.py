@@ -15,8 +15,9 @@ import numpy as np
 from handloom.evaluation.detectors import TRUE_CROPS, TRUE_MAPS, WHOLE, DetectorRun
 from handloom.evaluation.errors import filled
 from handloom.evaluation.evaluate import Result, evaluate
-from handloom.evaluation.joints import auc, distances, pck, summary
+from handloom.evaluation.joints import auc, distances, mean, pck, summary
 
+MASK = "mask of all hands"
 _PX = np.linspace(0.0, 30.0, 20)
 _PAPER = "chp3d"  # the protocol of the paper itself
 _KEYS_3D = (
@@ -32,7 +33,7 @@ class Row:
     """One figure.
 
     Attributes:
-        way: how it was measured, of :data:`handloom.evaluation.detectors.WAYS`.
+        way: how it was measured, of :data:`handloom.evaluation.detectors.WAYS`, or :data:`MASK`.
         name: of the figure, with its unit.
         ours: NaN where it cannot be measured.
         published: by who published it.
@@ -85,6 +86,8 @@ def beside_published(run: DetectorRun, data: str) -> list[Row]:
     """
     published = _PUBLISHED[data]
     rows = []
+    if np.isfinite(run.mask_iou).any():
+        rows.append(Row(MASK, "mean IoU", mean(run.mask_iou), {}))
     for way, results in _results(run).items():
         for name, value in _ours(run, way, results).items():
             rows.append(Row(way, name, value, published.get((way, name), {})))

@@ -6,10 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from handloom.detection.colorhandpose.crop import MaskedHand, around, hands_in_mask, sampled
+from handloom.detection.colorhandpose.crop import (
+    THRESHOLD,
+    MaskedHand,
+    around,
+    from_image,
+    hands_in_mask,
+    sampled,
+)
 from handloom.detection.colorhandpose.lifting import Lifting
 from handloom.detection.colorhandpose.runtime import OnnxRuntime, Tensor
 from handloom.detection.colorhandpose.scoremaps import argmax, peaks, resized, soft_argmax
@@ -124,6 +132,13 @@ class ColorHandPoseDetector:
         """
         frame = letterbox((image.shape[1], image.shape[0]))
         return self._masked(image, frame), frame
+
+    def mask(self, image: Image) -> NDArray[np.bool_]:
+        """(H, W) where hands are in a (H, W, 3) RGB picture, at its own resolution."""
+        probability, frame = self.segment(image)
+        back, size = from_image(frame, len(probability)), (image.shape[1], image.shape[0])
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        return np.asarray(cv2.warpAffine(probability, back, size, flags=flags) > THRESHOLD)
 
     def _masked(self, image: Image, square: Region) -> Tensor:
         """(n, n) probability of a hand in a square of a picture."""

@@ -14,7 +14,7 @@ def figure_table(result: Result) -> list[tuple[str, list[str], bool]]:
     rows = []
     for name, value in result.figures.items():
         others = [table.get(name, np.nan) for table in result.baselines.values()]
-        higher = not name.endswith((" mm", " px")) or " AUC " in name
+        higher = not name.endswith((" mm", " px", " mm/frame²", " cm³")) or " AUC " in name
         known = [other for other in others if np.isfinite(other)]
         beaten = any((other >= value) if higher else (other <= value) for other in known)
         rows.append((name, [_cell(v) for v in (value, result.found.get(name, np.nan), *others)], beaten))
