@@ -147,10 +147,8 @@ def found_error(detector: ColorHandPoseDetector, picture: Pictured) -> float:
     scale = crop_px(xy)
     offs = []
     for region in detector.find(picture.image)[: len(picture.hands)]:
-        # Read again in the region of what was read, as every follow-up frame is.
-        first = detector.read(picture.image, region)
-        again = detector.read(picture.image, detector.region_of(first.xy))
-        offs.append(np.linalg.norm(again.xy - xy, axis=1).mean() * scale)
+        read = detector.read(picture.image, region).xy
+        offs.append(np.linalg.norm(read - xy, axis=1).mean() * scale)
     return float(min(offs, default=np.nan))
 
 
@@ -194,7 +192,7 @@ def box_of(xy: Array) -> Array:
 
 def mask_boxes(detector: ColorHandPoseDetector, picture: Pictured) -> list[Array]:
     """Boxes of as many components as the picture has hands, the surest first."""
-    return [hand.box for hand in detector.hands(picture.image)[: len(picture.hands)]]
+    return [one.hand.box for one in detector.candidates(picture.image)[: len(picture.hands)]]
 
 
 def box_overlap(detector: ColorHandPoseDetector, picture: Pictured) -> float:

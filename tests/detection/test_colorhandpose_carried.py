@@ -46,6 +46,18 @@ def test_hands_are_found_where_they_are(detector, samples):
     assert hits >= 0.7 * len(samples)
 
 
+def test_found_regions_are_those_in_which_hands_are_read_again(detector, samples):
+    """Upright and around the joints, since they were seen on the way."""
+    hits = 0
+    for image, xy, _ in samples:
+        aim = detector.region_of(xy)
+        for region in detector.find(image)[:1]:
+            turn = np.angle(np.exp(1j * (region.angle - aim.angle)))
+            away = np.hypot(region.x - aim.x, region.y - aim.y) + abs(region.size - aim.size)
+            hits += abs(turn) < 0.6 and away < 0.4 * aim.size
+    assert hits >= 0.6 * len(samples)
+
+
 def test_masks_are_the_hands(detector, samples):
     ious = [mask_iou(detector.mask(image), true) for image, _, true in samples]
     assert np.median(ious) > 0.75

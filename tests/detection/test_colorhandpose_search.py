@@ -7,7 +7,7 @@ import pytest
 
 from handloom.detection import Region
 from handloom.detection.colorhandpose.crop import MaskedHand
-from handloom.detection.colorhandpose.search import closer, distinct, uncut
+from handloom.detection.colorhandpose.search import Candidate, closer, distinct, uncut
 from handloom.detection.regions import letterbox
 
 SIZE = (640, 480)
@@ -56,5 +56,6 @@ def test_components_cut_by_a_square_do_not_count():
 
 
 def test_one_hand_seen_in_two_squares_is_one():
-    same = [(0.5, hand(10, 10, 60, 60)), (0.9, hand(12, 14, 58, 70)), (0.7, hand(300, 10, 360, 60))]
-    assert [sure for sure, _ in distinct(same)] == [0.9, 0.7]
+    boxes = {0.5: hand(10, 10, 60, 60), 0.9: hand(12, 14, 58, 70), 0.7: hand(300, 10, 360, 60)}
+    same = [Candidate(box, sure, np.zeros((21, 2))) for sure, box in boxes.items()]
+    assert [one.sure for one in distinct(same)] == [0.9, 0.7]

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from handloom.detection.colorhandpose.crop import (
     THRESHOLD,
-    MaskedHand,
     around,
     from_image,
     hands_in_mask,
@@ -21,7 +20,7 @@ from handloom.detection.colorhandpose.crop import (
 from handloom.detection.colorhandpose.lifting import Lifting
 from handloom.detection.colorhandpose.runtime import OnnxRuntime, Tensor
 from handloom.detection.colorhandpose.scoremaps import argmax, peaks, resized, soft_argmax
-from handloom.detection.colorhandpose.search import closer, distinct, uncut
+from handloom.detection.colorhandpose.search import Candidate, closer, distinct, uncut
 from handloom.detection.colorhandpose.weights import Weights, find_weights
 from handloom.detection.detector import Reading
 from handloom.detection.regions import Region, letterbox, upright_angle
@@ -96,10 +95,14 @@ class ColorHandPoseDetector:
         self._margin = margin or self._pose.margin or MARGIN
 
     def find(self, image: Image) -> list[Region]:
-        """One region for every hand of the mask, surest first; see :meth:`Detector.find`."""
-        return [hand.region() for hand in self.hands(image)]
+        """One region for every hand of the mask, surest first; see :meth:`Detector.find`.
 
-    def hands(self, image: Image) -> list[MaskedHand]:
+        Around the joints that PoseNet saw there, if hands are read in upright crops; else around the mask.
+        """
+        found = self.candidates(image)
+        return [self.region_of(one.xy) if self._upright else one.hand.region() for one in found]
+
+    def candidates(self, image: Image) -> list[Candidate]:
         """Components of the mask of a (H, W, 3) RGB picture, those first in which PoseNet is surest of the
         joints: a mask alone is deceived by cloth more often. Where it is sure in none, parts of the picture
         are looked at more closely, one after the other until it is."""
@@ -107,20 +110,20 @@ class ColorHandPoseDetector:
         whole, frame = self.segment(image)
         found = self._judged(image, whole, frame, CANDIDATES)
         parts = iter(closer(size, _WORTH * self._mask.side, whole, frame))
-        while not any(sure >= CLEAR_PEAK for sure, _ in found) and (part := next(parts, None)):
+        while not any(one.sure >= CLEAR_PEAK for one in found) and (part := next(parts, None)):
             found += self._judged(image, self._masked(image, part), part, IN_A_PART)
-        return [hand for _, hand in distinct(found)]
+        return distinct(found)
 
-    def _judged(
-        self, image: Image, mask: Tensor, square: Region, limit: int
-    ) -> list[tuple[float, MaskedHand]]:
-        """The largest components of the mask of a square, and how sure PoseNet is of the joints in each."""
+    def _judged(self, image: Image, mask: Tensor, square: Region, limit: int) -> list[Candidate]:
+        """The largest components of the mask of a square, and what PoseNet sees in each."""
         size, px = (image.shape[1], image.shape[0]), self._pose.side
         judged = []
         for hand in hands_in_mask(mask, square, size, gap=_GAP)[:limit]:
             if uncut(hand, square, size):
-                crop = sampled(image, hand.region(), px, replicate=False)
-                judged.append((float(peaks(self._look(crop).maps).mean()), hand))
+                region = hand.region()
+                seen = self._look(sampled(image, region, px, replicate=False))
+                xy = _in_picture(seen.local, region, px)
+                judged.append(Candidate(hand, float(peaks(seen.maps).mean()), xy))
         return judged
 
     def segment(self, image: Image) -> tuple[Tensor, Region]:
@@ -161,8 +164,7 @@ class ColorHandPoseDetector:
             seen = seen.mean_with(self._look(np.ascontiguousarray(crop[:, ::-1])).in_mirror(px))
         maps, local = seen.maps, seen.local
         confidence = peaks(maps)
-        affine = region.to_image(px)
-        xy = local @ affine[:, :2].T + affine[:, 2]
+        xy = _in_picture(local, region, px)
         # The head alone takes much for a hand in which no joint has a place.
         head, sure = (1.0, SURE_PEAK_ALONE) if seen.hand is None else (seen.hand, SURE_PEAK)
         presence = float(np.clip(head * min(float(confidence.mean()) / sure, 1.0), 0.0, 1.0))
@@ -219,6 +221,12 @@ class _Seen:
             None if self.hand is None or other.hand is None else (self.hand + other.hand) / 2,
             None if self.right is None or other.right is None else (self.right + other.right) / 2,
         )
+
+
+def _in_picture(local: Array, region: Region, side: int) -> Array:
+    """(21, 2) pixels of the picture of such of a crop, ``side`` pixels wide."""
+    affine = region.to_image(side)
+    return np.asarray(local @ affine[:, :2].T + affine[:, 2])
 
 
 def _input(crop: Image) -> Tensor:

@@ -8,12 +8,16 @@ which the mask of the whole was not sure that there is nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
+from numpy.typing import NDArray
 
 from handloom.detection.colorhandpose.crop import Map, MaskedHand
 from handloom.detection.regions import Region
+
+Array = NDArray[np.float64]
 
 SHARE, PLACES = 0.5, 3
 """Side of the squares, of the picture's longer side, and how many lie along that. They overlap by half: what
@@ -21,6 +25,21 @@ is no larger than a quarter of the picture is whole in one of them."""
 _SAME_HAND = 0.4
 _PERHAPS = 0.3  # probability from which something may be a hand
 _EDGE = 1 / 64  # of the square's side; what comes nearer to its edge is cut by it
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """A component of a mask, and what PoseNet saw in it.
+
+    Attributes:
+        hand: the component.
+        sure: mean peak of the joints' maps.
+        xy: (21, 2) where the joints are, pixels of the picture.
+    """
+
+    hand: MaskedHand
+    sure: float
+    xy: Array
 
 
 def closer(image_size: tuple[int, int], least_px: float, whole: Map, frame: Region) -> list[Region]:
@@ -59,12 +78,12 @@ def uncut(hand: MaskedHand, square: Region, image_size: tuple[int, int]) -> bool
     return not (at_low | at_high).any()
 
 
-def distinct(judged: Iterable[tuple[float, MaskedHand]]) -> list[tuple[float, MaskedHand]]:
+def distinct(candidates: Iterable[Candidate]) -> list[Candidate]:
     """The surest first, without those that lie on a surer one."""
-    kept: list[tuple[float, MaskedHand]] = []
-    for sure, hand in sorted(judged, key=lambda pair: -pair[0]):
-        if all(_shared(hand, other) < _SAME_HAND for _, other in kept):
-            kept.append((sure, hand))
+    kept: list[Candidate] = []
+    for candidate in sorted(candidates, key=lambda one: -one.sure):
+        if all(_shared(candidate.hand, other.hand) < _SAME_HAND for other in kept):
+            kept.append(candidate)
     return kept
 
 
