@@ -14,7 +14,7 @@ Array = NDArray[np.float64]
 
 DEPTH, VOLUME = "penetration depth, mm", "penetration volume, cm³"
 MOST = 300
-"""Pairs that are measured, evenly over the set: each takes a good part of a second."""
+"""Pairs that are measured, evenly over the set: each takes up to a quarter of a second."""
 _CM3 = 1e6
 
 

@@ -7,17 +7,21 @@ measured with the same tool, so this looks at the meshes themselves.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import cKDTree
+from scipy.spatial.transform import Rotation
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
 INSIDE = 0.5
 """Winding number above which a point is inside."""
+_BINS = 96  # cells along a side of the grid in which faces are looked up
+_ASKEW = Rotation.from_rotvec([0.43, -0.71, 0.29]).as_matrix()
 
 
 @dataclass(frozen=True)
@@ -48,27 +52,48 @@ def closed(vertices: ArrayLike, faces: Indices) -> tuple[Array, Indices]:
         Vertices with one more per hole, and the faces that close them.
     """
     vertices, faces = np.asarray(vertices, np.float64), np.asarray(faces, np.int64)
-    edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
+    points, added = [vertices], [faces]
+    for centre, loop in enumerate(_holes(faces.tobytes()), start=len(vertices)):
+        points.append(vertices[loop].mean(axis=0, keepdims=True))
+        added.append(np.column_stack([loop, np.roll(loop, -1), np.full(len(loop), centre)]))
+    return np.concatenate(points), np.concatenate(added)
+
+
+@lru_cache(maxsize=8)
+def _holes(faces: bytes) -> list[Indices]:
+    """Vertices around every hole, in the order in which faces would close it; hands share their faces."""
+    triangles = np.frombuffer(faces, np.int64).reshape(-1, 3)
+    edges = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
     known = {(int(a), int(b)) for a, b in edges}
     # The border runs against the faces' own direction.
     following = {b: a for a, b in known if (b, a) not in known}
-    points, added = [vertices], []
+    loops = []
     while following:
         start = next(iter(following))
         loop = [start]
         while (after := following.pop(loop[-1], None)) is not None and after != start:
             loop.append(after)
-        centre = len(vertices) + len(points) - 1
-        points.append(vertices[loop].mean(axis=0, keepdims=True))
-        added += [(a, b, centre) for a, b in zip(loop, [*loop[1:], start], strict=True)]
-    extra = np.array(added, np.int64).reshape(-1, 3)
-    return np.concatenate(points), np.concatenate([faces, extra])
+        loops.append(np.array(loop, np.int64))
+    return loops
 
 
 def winding_numbers(points: ArrayLike, vertices: Array, faces: Indices) -> Array:
-    """(P,) how often a closed mesh surrounds (P, 3) points: 1 inside, 0 outside (Jacobson et al. 2013)."""
-    points = np.ascontiguousarray(np.asarray(points, np.float64).reshape(-1, 3))
-    return _winding(points, np.ascontiguousarray(vertices, np.float64), np.ascontiguousarray(faces, np.int64))
+    """(P,) how often a closed mesh surrounds (P, 3) points: 1 inside, 0 outside.
+
+    Counted along a ray from the point: faces left through their outside, less those entered. The rays run
+    askew, so that they do not meet the edges of things that lie along the axes.
+    """
+    points = np.asarray(points, np.float64).reshape(-1, 3) @ _ASKEW.T
+    vertices, faces = np.asarray(vertices, np.float64) @ _ASKEW.T, np.ascontiguousarray(faces, np.int64)
+    if not len(points) or not len(faces):
+        return np.zeros(len(points))
+    flat = vertices[faces][..., :2]
+    low, high = flat.min(axis=(0, 1)), flat.max(axis=(0, 1))
+    cell = float((high - low).max()) / _BINS + 1e-300
+    first = ((flat.min(axis=1) - low) / cell).astype(np.int64)
+    last = np.minimum(((flat.max(axis=1) - low) / cell).astype(np.int64), _BINS - 1)
+    starts, binned = _bin(first, last)
+    return _crossings(points, vertices, faces, low, cell, starts, binned)
 
 
 def penetration(
@@ -120,25 +145,41 @@ def _surface_points(vertices: Array, faces: Indices) -> Array:
     return np.concatenate([vertices, middles.reshape(-1, 3), corners.mean(axis=1)])
 
 
-@njit(cache=True, parallel=True)
-def _winding(points, vertices, faces):  # type: ignore[no-untyped-def]
+@njit(cache=True)
+def _bin(first, last):  # type: ignore[no-untyped-def]
+    """Faces over every cell of a square grid: those of cell k are ``binned[starts[k]:starts[k + 1]]``."""
+    starts = np.zeros(_BINS * _BINS + 1, np.int64)
+    for f in range(len(first)):
+        for x in range(first[f, 0], last[f, 0] + 1):
+            for y in range(first[f, 1], last[f, 1] + 1):
+                starts[x * _BINS + y + 1] += 1
+    starts = np.cumsum(starts)
+    binned, filled = np.empty(starts[-1], np.int64), starts[:-1].copy()
+    for f in range(len(first)):
+        for x in range(first[f, 0], last[f, 0] + 1):
+            for y in range(first[f, 1], last[f, 1] + 1):
+                binned[filled[x * _BINS + y]] = f
+                filled[x * _BINS + y] += 1
+    return starts, binned
+
+
+@njit(cache=True)
+def _crossings(points, vertices, faces, low, cell, starts, binned):  # type: ignore[no-untyped-def]
+    """Signed count of the faces above each point."""
     winding = np.zeros(len(points))
-    for p in prange(len(points)):
-        total = 0.0
+    for p in range(len(points)):
         px, py, pz = points[p]
-        for f in range(len(faces)):
-            i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
-            ax, ay, az = vertices[i, 0] - px, vertices[i, 1] - py, vertices[i, 2] - pz
-            bx, by, bz = vertices[j, 0] - px, vertices[j, 1] - py, vertices[j, 2] - pz
-            cx, cy, cz = vertices[k, 0] - px, vertices[k, 1] - py, vertices[k, 2] - pz
-            la = np.sqrt(ax * ax + ay * ay + az * az)
-            lb = np.sqrt(bx * bx + by * by + bz * bz)
-            lc = np.sqrt(cx * cx + cy * cy + cz * cz)
-            triple = ax * (by * cz - bz * cy) + ay * (bz * cx - bx * cz) + az * (bx * cy - by * cx)
-            ab = ax * bx + ay * by + az * bz
-            bc = bx * cx + by * cy + bz * cz
-            ca = cx * ax + cy * ay + cz * az
-            # The solid angle of a triangle (van Oosterom & Strackee 1983).
-            total += np.arctan2(triple, la * lb * lc + ab * lc + bc * la + ca * lb)
-        winding[p] = total / (2.0 * np.pi)
+        x, y = int(np.floor((px - low[0]) / cell)), int(np.floor((py - low[1]) / cell))
+        if x < 0 or y < 0 or x >= _BINS or y >= _BINS:
+            continue
+        for k in range(starts[x * _BINS + y], starts[x * _BINS + y + 1]):
+            i, j, m = faces[binned[k], 0], faces[binned[k], 1], faces[binned[k], 2]
+            ax, ay = vertices[i, 0] - px, vertices[i, 1] - py
+            bx, by = vertices[j, 0] - px, vertices[j, 1] - py
+            cx, cy = vertices[m, 0] - px, vertices[m, 1] - py
+            u, v, w = bx * cy - by * cx, cx * ay - cy * ax, ax * by - ay * bx
+            if (u > 0 and v > 0 and w > 0) or (u < 0 and v < 0 and w < 0):
+                area = u + v + w
+                if (u * vertices[i, 2] + v * vertices[j, 2] + w * vertices[m, 2]) / area > pz:
+                    winding[p] += 1.0 if area > 0 else -1.0
     return winding
