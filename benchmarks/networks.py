@@ -330,7 +330,7 @@ def speed() -> bool:
 
     def see(detector: ColorHandPoseDetector) -> None:
         # With untrained weights the mask's regions mean nothing: the crop is the true hand's.
-        detector.find(image)
+        detector.segment(image)
         detector.read(image, region)
 
     alone = _rate(lambda: see(first), 1)

@@ -82,18 +82,17 @@ def hands_in_mask(
     # Boxes of g cells touch exactly if their first cells are at most g apart.
     reach = max(1, round(gap * side))
     joined = cv2.dilate(hand, np.ones((reach, reach), np.uint8), borderValue=0)
-    count, labels = cv2.connectedComponents(joined, connectivity=8)
-    labels = labels * hand
+    _, labels = cv2.connectedComponents(joined, connectivity=8)
+    rows, columns = np.nonzero(hand)
+    own, values = labels[rows, columns], weight[rows, columns]
     found = []
-    for label in range(1, count):
-        rows, columns = np.nonzero(labels == label)
-        if len(rows) < LEAST_SHARE * side * side:
-            continue
-        values = weight[rows, columns]
-        low = corner + cell * (np.array([columns.min(), rows.min()]) - 0.5)
-        high = corner + cell * (np.array([columns.max(), rows.max()]) + 0.5)
+    for label in np.flatnonzero(np.bincount(own) >= LEAST_SHARE * side * side):
+        members = own == label
+        x, y, mass = columns[members], rows[members], values[members]
+        low = corner + cell * (np.array([x.min(), y.min()]) - 0.5)
+        high = corner + cell * (np.array([x.max(), y.max()]) + 0.5)
         box = np.concatenate([np.maximum(low, -0.5), np.minimum(high, limits)])
-        found.append(MaskedHand(box, float(values.max()), float(values.sum()) / side**2))
+        found.append(MaskedHand(box, float(mass.max()), float(mass.sum()) / side**2))
     return sorted(found, key=lambda one: -one.mass)
 
 

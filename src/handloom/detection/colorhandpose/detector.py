@@ -43,6 +43,8 @@ CLEAR_PEAK = 0.55
 CANDIDATES, IN_A_PART = 8, 2
 """So many of a mask's components are looked at; of the mask of a part of the picture fewer."""
 
+_LEAST = 50 / 256**2
+"""Of the mask's area: smaller components are too small for PoseNet. A part of the picture shows them larger."""
 _GAP = 1 / 128  # the published code's joins a hand to the face beside it
 _WORTH = 0.75  # side of a part that is looked at again, of the pixels that the mask's network sees
 
@@ -119,7 +121,7 @@ class ColorHandPoseDetector:
         size, px = (image.shape[1], image.shape[0]), self._pose.side
         judged = []
         for hand in hands_in_mask(mask, square, size, gap=_GAP)[:limit]:
-            if uncut(hand, square, size):
+            if hand.mass >= _LEAST and uncut(hand, square, size):
                 region = hand.region()
                 seen = self._look(sampled(image, region, px, replicate=False))
                 xy = _in_picture(seen.local, region, px)
