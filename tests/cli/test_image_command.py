@@ -61,6 +61,18 @@ def test_a_folder_with_truth_and_conditions(folder: Path, tmp_path: Path) -> Non
     assert (out / "meshes/hand.glb").exists()
 
 
+def test_several_pictures_and_a_folder_of_them(folder: Path, tmp_path: Path) -> None:
+    more = tmp_path / "more"
+    more.mkdir()
+    cv2.imwrite(str(more / "wall.png"), np.full((120, 160, 3), 90, np.uint8))
+    given = (folder / "wall.png", more, folder / "wall.png")
+    result = _run(*given, "-o", tmp_path / "out", "--no-checks")
+    assert result.exit_code == 0, result.output
+    assert "0 of 2 pictures with a hand" in result.output
+    content = json.loads((tmp_path / "out/hands.json").read_text(encoding="utf-8"))
+    assert len({picture["name"] for picture in content["pictures"]}) == 2
+
+
 def test_nothing_but_text(tmp_path: Path) -> None:
     (tmp_path / "text.jpg").write_text("no picture")
     result = _run(tmp_path / "text.jpg", "-o", tmp_path / "out")

@@ -25,7 +25,7 @@ class Side(StrEnum):
 
 
 def image(
-    pictures: Annotated[Path, typer.Argument(help="A photograph, or a folder of photographs.")],
+    pictures: Annotated[list[Path], typer.Argument(help="Photographs, or folders of photographs.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for everything that is written.")],
     intrinsics: Annotated[
         Path | None, typer.Option(help="The camera's calibration: a rig file with one camera.")
@@ -76,7 +76,8 @@ def image(
     from handloom.view.picture_report import write_overlays, write_picture_report
 
     console = Console()
-    paths = picture_files(pictures)
+    # A picture that is named twice is read once.
+    paths = list(dict.fromkeys(path for given in pictures for path in picture_files(given)))
     known = read_truth(truth, paths) if truth is not None else {}
     conditions = read_conditions(metadata, paths) if metadata is not None else {}
     options = ImageOptions(

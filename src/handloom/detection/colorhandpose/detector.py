@@ -44,7 +44,7 @@ CANDIDATES, IN_A_PART = 8, 2
 """So many of a mask's components are looked at; of the mask of a part of the picture fewer."""
 
 _LEAST = 50 / 256**2
-"""Of the mask's area: smaller components are too small for PoseNet. A part of the picture shows them larger."""
+"""Of the mask's area: smaller components are too small for PoseNet, and larger in a part of the picture."""
 _GAP = 1 / 128  # the published code's joins a hand to the face beside it
 _WORTH = 0.75  # side of a part that is looked at again, of the pixels that the mask's network sees
 
