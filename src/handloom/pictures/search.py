@@ -13,7 +13,7 @@ from handloom.detection import BodyDetector, Detector, Reading, Region, hands_of
 
 Image = NDArray[np.uint8]
 
-WHOLE_PRESENCE, PART_PRESENCE = 0.5, 0.9
+PART_PRESENCE = 0.9
 """What is found in a magnified part must be surer: there are many parts, and every one may mislead."""
 
 PARTS = (0.6, 0.4, 0.27)  # side of the parts, of the picture's longer side
@@ -47,6 +47,7 @@ class HandSearch:
     def find(self, image: Image, limit: int, smallest_px: float) -> list[Seen]:
         """All hands of a (H, W, 3) RGB picture, surest first; at most ``limit``."""
         found: list[Seen] = []
+        sure = self.hands.presence_threshold
 
         def keep(where: str, source: Image, regions: list[Region], presence: float) -> None:
             for region in regions:
@@ -54,14 +55,14 @@ class HandSearch:
                 if reading.presence >= presence and extent(reading) >= smallest_px:
                     _add(found, Seen(reading, where))
 
-        keep("whole", image, self.hands.find(image), WHOLE_PRESENCE)
-        keep("body", image, self._wrists(image), WHOLE_PRESENCE)
+        keep("whole", image, self.hands.find(image), sure)
+        keep("body", image, self._wrists(image), sure)
         for regions in self._parts(image):
             keep("part", image, regions, PART_PRESENCE)
         if not found:
             bright = brightened(image)
-            keep("brightened", bright, self.hands.find(bright), WHOLE_PRESENCE)
-            keep("brightened", bright, self._wrists(bright), WHOLE_PRESENCE)
+            keep("brightened", bright, self.hands.find(bright), sure)
+            keep("brightened", bright, self._wrists(bright), sure)
             for regions in self._parts(bright):
                 keep("brightened", bright, regions, PART_PRESENCE)
         return sorted(found, key=lambda seen: -seen.reading.presence * extent(seen.reading))[:limit]

@@ -75,7 +75,8 @@ class ColorHandPoseDetector:
 
     skeleton = HAND
     noise = 0.04
-    presence_threshold = 0.5
+    presence_threshold = 0.7
+    """Below it, cloth in photographs is as often taken for a hand as a hand is seen."""
 
     def __init__(
         self,
