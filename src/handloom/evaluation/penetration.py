@@ -83,17 +83,17 @@ def winding_numbers(points: ArrayLike, vertices: Array, faces: Indices) -> Array
     Counted along a ray from the point: faces left through their outside, less those entered. The rays run
     askew, so that they do not meet the edges of things that lie along the axes.
     """
-    points = np.asarray(points, np.float64).reshape(-1, 3) @ _ASKEW.T
+    askew = np.asarray(points, np.float64).reshape(-1, 3) @ _ASKEW.T
     vertices, faces = np.asarray(vertices, np.float64) @ _ASKEW.T, np.ascontiguousarray(faces, np.int64)
-    if not len(points) or not len(faces):
-        return np.zeros(len(points))
+    if not len(askew) or not len(faces):
+        return np.zeros(len(askew))
     flat = vertices[faces][..., :2]
     low, high = flat.min(axis=(0, 1)), flat.max(axis=(0, 1))
     cell = float((high - low).max()) / _BINS + 1e-300
     first = ((flat.min(axis=1) - low) / cell).astype(np.int64)
     last = np.minimum(((flat.max(axis=1) - low) / cell).astype(np.int64), _BINS - 1)
     starts, binned = _bin(first, last)
-    return _crossings(points, vertices, faces, low, cell, starts, binned)
+    return np.asarray(_crossings(askew, vertices, faces, low, cell, starts, binned))
 
 
 def penetration(
