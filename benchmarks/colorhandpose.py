@@ -9,6 +9,8 @@ python benchmarks/colorhandpose.py [--weights FOLDER] [--data DATA] [--pictures 
   pictures. The reference's box is that of its keypoints, grown by what flesh lies beyond them (the median
   over generated hands); with several hands in a photograph the surest counts, and of the mask as many
   components as there are hands, those in which PoseNet is surest.
+* search: how many hands of the photographs `handloom image` finds with these networks, and how many things it
+  takes for hands that are none.
 * speed: mask, crop, maps and joints in space of the clip's pictures, one detector on each of two cores.
 
 Settings (margin of the crop, crops turned upright or not) are chosen on one half of the real pictures and
@@ -62,7 +64,8 @@ SEED, MADE = 990_001, 200
 MADE_SIZE = (320, 320)
 PER_HAND, COLUMNS, TILE = 4, 5, 360
 RED, GREEN = (230, 60, 50), (70, 200, 90)
-PARTS_OF_IT = ("keypoints", "masks", "speed")
+PARTS_OF_IT = ("keypoints", "masks", "search", "speed")
+SMALLEST_PX, NEAR = 20.0, 0.6
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,7 +123,7 @@ def photographs(data: Path) -> list[Pictured]:
     search, found = HandSearch(HandDetector(), BodyDetector()), []
     for number, file in enumerate(files):
         image = read_image(file)
-        hands = tuple(seen.reading.xy for seen in search.find(image, 4, 20.0))
+        hands = tuple(seen.reading.xy for seen in search.find(image, 4, SMALLEST_PX))
         if hands:
             found.append(Pictured("photographs", file.stem[:8], image, hands, number % 2 == 0))
     return found
@@ -226,6 +229,23 @@ def masks_bar(detector: ColorHandPoseDetector, pictures: Sequence[Pictured]) -> 
     return card.show()
 
 
+def search_bar(weights: Weights, pictures: Sequence[Pictured]) -> bool:
+    """No bar: what users of single pictures are told. A hand is found where one's middle is near its own."""
+    search = HandSearch(ColorHandPoseDetector(weights), BodyDetector())
+    counts = {False: np.zeros(3, int), True: np.zeros(3, int)}
+    for picture in pictures:
+        if picture.source == "photographs":
+            middles = [seen.reading.xy.mean(axis=0) for seen in search.find(picture.image, 4, SMALLEST_PX)]
+            away = np.array([[np.linalg.norm(m - xy.mean(axis=0)) for m in middles] for xy in picture.hands])
+            near = away < NEAR * np.array([np.ptp(xy, axis=0).max() for xy in picture.hands])[:, None]
+            found, false = near.any(axis=1).sum(), (~near.any(axis=0)).sum()
+            counts[picture.chosen_on] += [len(near), found, false]
+    card = Scorecard("photographs searched as by `handloom image`", ("all pictures", "second half"))
+    for row, name in enumerate(("hands that MediaPipe sees", "  found", "things taken for hands")):
+        card.add(name, *(float(n) for n in (sum(counts.values())[row], counts[False][row])), digits=0)
+    return card.show()
+
+
 def _clipped(box: Array, image: Image) -> Array:
     height, width = image.shape[:2]
     return np.concatenate([np.maximum(box[:2], -0.5), np.minimum(box[2:], [width - 0.5, height - 0.5])])
@@ -319,6 +339,8 @@ def main() -> None:
         met.append(keypoints_bar(settings, weights, reported))
     if "masks" in options.only:
         met.append(masks_bar(detector, pictures))
+    if "search" in options.only:
+        met.append(search_bar(weights, pictures))
     if "speed" in options.only:
         met.append(speed_bar(settings, weights, pictures))
     if options.pictures is not None:

@@ -91,11 +91,11 @@ class Ho3d:
             )
             joints = content["handJoints3D"]
             hands = () if joints is None else (self._hand(camera, content, joints),)
-            conditions: dict[str, str | float] = {"sequence": key.split("/")[0]}
-            if content.get("objName") is not None:
-                conditions["object"] = str(content["objName"])
             sequence, number = key.split("/")
             frame = sequence, int(number)
+            conditions: dict[str, str | float] = {"sequence": sequence}
+            if content.get("objName") is not None:
+                conditions["object"] = str(content["objName"])
         return Sample(key, None, camera, hands, frame=frame, conditions=conditions)
 
     def __getitem__(self, index: int) -> Sample:

@@ -70,7 +70,7 @@ def measure(protocol: Protocol, predictions: Hands, truth: Hands) -> HandErrors:
     if protocol.pixels is not None and np.isfinite(truth.xy).any():
         px = distances(predictions.xy, truth.xy, seen)
     relative = relative_roots(predictions, truth) if protocol.two_hands else None
-    acceleration = accelerations(predictions, truth) if mm else None
+    acceleration = acceleration_errors(predictions, truth) if mm else None
     return HandErrors(mm, px, f, relative, acceleration, tuple(notes))
 
 
@@ -203,7 +203,7 @@ def side_pairs(truth: Hands) -> list[tuple[int, int]]:
     return [(pair["left"], pair["right"]) for pair in rows.values() if {"left", "right"} <= set(pair)]
 
 
-def accelerations(predictions: Hands, truth: Hands) -> Array | None:
+def acceleration_errors(predictions: Hands, truth: Hands) -> Array | None:
     """(N,) mean distance of second differences over time about each row's frame, relative to the root.
 
     NaN where a frame beside it or one of the predictions is missing; None where no three frames of a video

@@ -15,7 +15,7 @@ from handloom.evaluation.diagnosis import Finding, diagnose
 from handloom.evaluation.errors import (
     PIXELS,
     HandErrors,
-    accelerations,
+    acceleration_errors,
     curve_of,
     figures,
     filled,
@@ -140,7 +140,7 @@ def evaluate(
     measured = {name: measure(protocol, hands, truth) for name, hands in contenders.items()}
     if measured[PREDICTED].acceleration_mm is not None:
         # A hand that was not found did not jump to the camera and back.
-        measured[PREDICTED] = replace(measured[PREDICTED], acceleration_mm=accelerations(rows, truth))
+        measured[PREDICTED] = replace(measured[PREDICTED], acceleration_mm=acceleration_errors(rows, truth))
     everyone = np.ones(len(truth), bool)
     tables = {name: figures(protocol, errors, truth, everyone) for name, errors in measured.items()}
     ours = measured[PREDICTED]
